@@ -1,0 +1,3 @@
+//! neap: an embeddable scripting host driven by task definitions.
+
+pub mod base;

@@ -1,0 +1,2 @@
+//! The `neap` program.
+fn main() {}
