@@ -80,7 +80,8 @@ impl fmt::Display for Millis {
             ms if ms < 60_000 && ms.is_multiple_of(1000) => write!(f, "{}s", ms / 1000),
             ms if ms < 60_000 => write!(f, "{}.{}s", ms / 1000, ms % 1000 / 100),
             ms => {
-                let large = UNITS.iter().position(|&(size, _)| ms >= size).expect("60 s is at least one minute");
+                let large =
+                    UNITS.iter().position(|&(size, _)| ms >= size).expect("60 s is at least one minute");
                 let (size, unit) = UNITS[large];
                 write!(f, "{}{unit}", ms / size)?;
                 match UNITS.get(large + 1) {
@@ -334,7 +335,11 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
         let distance = strsim::damerau_levenshtein(&word.to_lowercase(), &other.to_lowercase());
         (distance <= (word.len().max(other.len()) / 3).max(1) && word.len() > 1).then_some(distance)
     };
-    known.into_iter().filter_map(|other| near(&other).map(|distance| (distance, other))).min().map(|(_, other)| other)
+    known
+        .into_iter()
+        .filter_map(|other| near(&other).map(|distance| (distance, other)))
+        .min()
+        .map(|(_, other)| other)
 }
 
 #[cfg(test)]
@@ -364,7 +369,8 @@ mod tests {
 
     #[test]
     fn spans_are_written() {
-        let cases = [(0, "0s"), (12, "12ms"), (4_120, "4.1s"), (5_000, "5s"), (109_000, "1m49s"), (60_000, "1m")];
+        let cases =
+            [(0, "0s"), (12, "12ms"), (4_120, "4.1s"), (5_000, "5s"), (109_000, "1m49s"), (60_000, "1m")];
         for (ms, expected) in cases {
             assert_eq!(Millis(ms).to_string(), expected);
         }
@@ -380,7 +386,8 @@ mod tests {
             faces.insert(face);
         }
         assert_eq!(faces.len(), 20_002);
-        let neighbours: std::collections::BTreeSet<String> = (0..30).map(|n| RunId(n).to_string()[..3].into()).collect();
+        let neighbours: std::collections::BTreeSet<String> =
+            (0..30).map(|n| RunId(n).to_string()[..3].into()).collect();
         assert!(neighbours.len() >= 28, "three letters tell neighbours apart: {neighbours:?}");
         for bad in ["", "abc", "aaaaaaai", "AAAAAAAA", "aaaaaaaaa", "ä234567"] {
             assert_eq!(bad.parse::<RunId>(), Err(BadRunId), "{bad:?}");

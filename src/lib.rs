@@ -1,3 +1,7 @@
 //! neap: an embeddable scripting host driven by task definitions.
 
 pub mod base;
+pub mod definition;
+pub mod engine;
+pub mod plan;
+pub mod schedule;

@@ -1,0 +1,359 @@
+//! The vocabulary: what can happen to a run, a job, an attempt and a schedule.
+//!
+//! Every type here is written to the journal. A stored journal must replay for ever, so a change
+//! of meaning is a new variant, never an edit of an old one.
+
+use crate::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
+use crate::definition::{Cleanup, Signal};
+use crate::plan::Plan;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// An event and when it happened: one line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The host's clock when the engine decided it.
+    pub at: Moment,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A fact, in the past tense. Written to the journal, then published to subscribers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A run exists from now on.
+    RunCreated(Box<NewRun>),
+    /// Nothing of the run starts until it is resumed; what runs goes on.
+    RunPaused { run: RunId, by: Author, reason: Option<String> },
+    /// The run goes on.
+    RunResumed { run: RunId, by: Author },
+    /// The run was asked to end early. Its jobs follow one by one.
+    RunCancelled { run: RunId, by: Author, reason: Option<String> },
+    /// Every job of the run is done.
+    RunFinished { run: RunId, outcome: RunOutcome },
+    /// Everything the job needs is there; it wants a slot.
+    JobQueued { job: JobId },
+    /// The job has a slot, and its `before` hook is asked whether and how to start.
+    AttemptAdmitted { attempt: AttemptId },
+    /// The attempt was ordered to start. `timeout` is the one in force for this attempt.
+    AttemptStarted { attempt: AttemptId, timeout: Option<Millis> },
+    /// The attempt was ordered to stop; the first cause is the one that counts.
+    AttemptStopping { attempt: AttemptId, cause: StopCause },
+    /// Nothing of the attempt is left.
+    AttemptEnded { attempt: AttemptId, exit: Exit, usage: Option<Usage> },
+    /// A hook is asked what the end of the attempt means.
+    HookAsked { attempt: AttemptId, question: Question },
+    /// The job will be tried again. `tries` says whether the attempt counts against its retries.
+    RetryScheduled { job: JobId, until: Moment, counts: bool, reason: Option<String> },
+    /// The job must tidy this up when it ends, even if the host dies before.
+    CleanupOwed { job: JobId, item: OwedCleanup },
+    /// The verdict is known; what is owed is tidied up before the job is done.
+    CleanupStarted { job: JobId, outcome: Outcome },
+    /// The job is done, tidied up and all. `problem` says what could not be tidied up.
+    JobFinished {
+        job: JobId,
+        outcome: Outcome,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
+    /// A schedule is watched from now on: slots up to and including `at` do not count.
+    ScheduleArmed { key: ScheduleKey, at: Moment },
+    /// A schedule is no longer watched; its past is forgotten.
+    ScheduleDisarmed { key: ScheduleKey },
+    /// No run was created for a slot, and why.
+    SlotSkipped { key: ScheduleKey, slot: Moment, why: SlotSkip },
+    /// The slots from `from` to `to` went by while nobody could act on them.
+    SlotsMissed { key: ScheduleKey, from: Moment, to: Moment, count: u64 },
+    /// The schedules of a task rest.
+    TaskPaused { task: TaskName, by: Author, reason: Option<String> },
+    /// The schedules of a task go on.
+    TaskResumed { task: TaskName, by: Author },
+}
+
+/// What is known about a run at its birth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewRun {
+    /// Its identity.
+    pub run: RunId,
+    /// Its number among the runs of its task, from 1: the 128 of `nightly#128`.
+    pub number: u64,
+    /// What it will do.
+    pub plan: PlanRef,
+    /// What caused it.
+    pub trigger: Trigger,
+    /// Who caused it.
+    pub by: Author,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Replaces the priority of every job, when given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// Jobs whose success is taken over from an earlier run: they do not run again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reused: Vec<u32>,
+}
+
+/// A plan by its content: the journal names it by hash and keeps each content once.
+///
+/// Serialises as the hash. Whoever reads a journal back puts the plan in place with [`PlanRef::fill`];
+/// until then [`PlanRef::plan`] is an empty plan of the same hash.
+#[derive(Clone, Debug)]
+pub struct PlanRef {
+    hash: Arc<str>,
+    plan: Arc<Plan>,
+}
+
+impl PlanRef {
+    /// Takes a plan and computes its hash: blake3 over its JSON, 32 hexadecimal digits.
+    pub fn new(plan: Arc<Plan>) -> PlanRef {
+        let json = serde_json::to_vec(&*plan).expect("a plan holds nothing that JSON cannot");
+        let hash = blake3::hash(&json).to_hex();
+        PlanRef { hash: hash[..32].into(), plan }
+    }
+
+    /// The plan under its known hash.
+    pub fn with_hash(hash: Arc<str>, plan: Arc<Plan>) -> PlanRef {
+        PlanRef { hash, plan }
+    }
+
+    /// The identity of the content.
+    pub fn hash(&self) -> &Arc<str> {
+        &self.hash
+    }
+
+    /// The content.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Puts the content in place after reading.
+    pub fn fill(&mut self, plan: Arc<Plan>) {
+        self.plan = plan;
+    }
+}
+
+impl PartialEq for PlanRef {
+    fn eq(&self, other: &PlanRef) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Serialize for PlanRef {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.hash.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for PlanRef {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<PlanRef, D::Error> {
+        let hash = Arc::<str>::deserialize(deserializer)?;
+        let task = TaskName::new("unread").expect("a plain word is a name");
+        let plan = Plan { task, definition: "".into(), params: Default::default(), nodes: Vec::new() };
+        Ok(PlanRef { hash, plan: Arc::new(plan) })
+    }
+}
+
+/// Who did something: a user's name, `schedule`, or the name of a program.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Author(pub Arc<str>);
+
+impl Author {
+    /// The schedule itself.
+    pub fn schedule() -> Author {
+        Author("schedule".into())
+    }
+
+    /// The host, on its own behalf.
+    pub fn host() -> Author {
+        Author("host".into())
+    }
+}
+
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What caused a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Trigger {
+    /// Somebody asked.
+    Manual,
+    /// A slot of a schedule came.
+    Schedule { key: ScheduleKey, slot: Moment },
+    /// Somebody asked for another go at an earlier run.
+    Retry { of: RunId },
+}
+
+/// Names one schedule of one task for ever: the task, the normalised expression and the zone.
+///
+/// It reads `nightly: 13 3 * * * (Europe/Berlin)`. A changed expression is another schedule, whose past begins when
+/// it is first seen, so an edit never fires for the past.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScheduleKey(pub Arc<str>);
+
+impl fmt::Display for ScheduleKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Why a slot got no run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum SlotSkip {
+    /// This run of the task was still going on.
+    Overlap { run: RunId },
+    /// The task's schedules were paused.
+    Paused,
+}
+
+/// How an attempt ended, as the runner saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "exit", rename_all = "snake_case")]
+pub enum Exit {
+    /// It exited by itself. Lua bodies and host functions end with 0 or 1.
+    Code { code: i32 },
+    /// A signal ended it.
+    Signal { signal: Signal },
+    /// It could not be started.
+    NotSpawned { why: NotSpawned, message: String },
+    /// The host was restarted and the attempt is gone; nobody saw how it ended.
+    Lost,
+    /// The body itself asked to be counted as skipped.
+    Skipped { reason: String },
+}
+
+/// Why an attempt could not be started; decides between exit codes 126 and 127 as shells do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotSpawned {
+    /// There is no such program.
+    NotFound,
+    /// It is there, but cannot be executed.
+    NotExecutable,
+    /// Anything else: no such directory, no more processes, no log file.
+    Other,
+}
+
+/// Why an attempt was asked to stop. The first cause given is the one that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopCause {
+    /// Its run was cancelled.
+    Cancelled,
+    /// It ran longer than its timeout.
+    TimedOut,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It did what it should.
+    Succeeded,
+    /// It did not, and was not tried again.
+    Failed { cause: Cause },
+    /// Its run was cancelled before it ended by itself.
+    Cancelled,
+    /// It did not run, or said itself that there was nothing to do.
+    Skipped { why: Skip },
+}
+
+/// Why a job failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum Cause {
+    /// It exited with this code.
+    Exit { code: i32 },
+    /// This signal ended it.
+    Signal { signal: Signal },
+    /// It ran longer than its timeout.
+    TimedOut,
+    /// It could not be started.
+    NotSpawned { why: NotSpawned, message: String },
+    /// The host died and nobody saw how it ended.
+    Lost,
+    /// A hook said so, or failed where it guards.
+    Hook { message: String },
+}
+
+/// Why a job did not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Skip {
+    /// This job, which it needs, did not succeed.
+    Needs { job: u32 },
+    /// Its `before` hook or its own body said so.
+    Asked { reason: String },
+    /// It succeeded in the earlier run that this run retries.
+    Reused,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// No job failed, save those whose failure does not count.
+    Succeeded,
+    /// `root` is the job that failed first.
+    Failed { root: u32 },
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// What an attempt used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// The process that led it.
+    pub pid: u32,
+    /// CPU time in user mode, milliseconds, of the leader and the children it waited for.
+    pub user_ms: u64,
+    /// CPU time in the kernel, milliseconds.
+    pub system_ms: u64,
+    /// The largest resident set of any one of them, bytes.
+    pub peak_rss: u64,
+}
+
+/// What a hook is asked when a decision is its to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// May the attempt start, and how?
+    Before,
+    /// Is the exit code 0 really a success?
+    Success,
+    /// Is the attempt worth another try?
+    Retry,
+}
+
+/// One thing to tidy up that a hook announced before the process started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwedCleanup {
+    /// What to do.
+    pub what: Cleanup,
+    /// Leave it when the job succeeded.
+    #[serde(default)]
+    pub unless_succeeded: bool,
+}
+
+impl Outcome {
+    /// Whether jobs that need this one may run.
+    pub fn lets_others_run(&self) -> bool {
+        match self {
+            Outcome::Succeeded | Outcome::Skipped { why: Skip::Reused } => true,
+            // A job that found nothing to do is no obstacle; one that was held back is.
+            Outcome::Skipped { why: Skip::Asked { .. } } => true,
+            Outcome::Skipped { why: Skip::Needs { .. } } | Outcome::Failed { .. } | Outcome::Cancelled => {
+                false
+            }
+        }
+    }
+}
