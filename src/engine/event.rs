@@ -43,8 +43,13 @@ pub enum Event {
     AttemptStopping { attempt: AttemptId, cause: StopCause },
     /// Nothing of the attempt is left.
     AttemptEnded { attempt: AttemptId, exit: Exit, usage: Option<Usage> },
-    /// A hook is asked what the end of the attempt means.
-    HookAsked { attempt: AttemptId, question: Question },
+    /// A hook is asked what the end of the attempt means. `cause` is why it failed, when it failed.
+    HookAsked {
+        attempt: AttemptId,
+        question: Question,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
+    },
     /// The job will be tried again. `tries` says whether the attempt counts against its retries.
     RetryScheduled { job: JobId, until: Moment, counts: bool, reason: Option<String> },
     /// The job must tidy this up when it ends, even if the host dies before.

@@ -1,9 +1,126 @@
-//! The engine decides. It takes one input at a time and answers with effects; it never waits, reads a clock,
+//! The engine decides. It takes one [`Input`] at a time and answers with [`Effect`]s; it never waits, reads a clock,
 //! opens a file or spawns a process.
+//!
+//! Two functions hold the whole truth about a job's life:
+//!
+//! - [`Engine::handle`] looks at the state and an input, and emits events and orders;
+//! - [`State::apply`] folds one event into the state.
+//!
+//! Every change of state goes through an event, so the journal of events *is* the state: after a crash the host
+//! replays it and then reports what became of the processes as ordinary inputs.
+//!
+//! The rules stand in one file per subject: `submit` (runs are born and end), `admit` (who gets a slot), `attempt`
+//! (what the end of an attempt means), `ask` (what hooks answer), `cancel` (cancel, pause, resume), `fire`
+//! (schedules). [`Phase::may_become`] is the life of a job on one screen.
 
+mod admit;
+mod ask;
+mod attempt;
+mod cancel;
 mod event;
+mod fire;
+mod input;
+mod phase;
+mod random;
+mod state;
+mod submit;
+mod wait;
 
 pub use event::{
     Author, Cause, Event, Exit, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef, Question, Record,
     RunOutcome, ScheduleKey, Skip, SlotSkip, StopCause, Trigger, Usage,
 };
+pub use input::{Answer, Armed, Effect, Input, Order, Submission};
+pub use phase::Phase;
+pub use state::{Job, Pause, Run, RunPhase, State};
+pub use wait::Wait;
+
+use crate::base::{JobId, Moment};
+use fire::Timers;
+use random::Random;
+
+/// The state, the schedules, and the rules that act on them.
+#[derive(Debug)]
+pub struct Engine {
+    state: State,
+    slots: usize,
+    now: Moment,
+    timers: Timers,
+    random: Random,
+    effects: Vec<Effect>,
+}
+
+impl Engine {
+    /// An engine over a state: an empty one, or one replayed from a journal.
+    ///
+    /// `slots` is how many attempts may go on at once. `seed` feeds the jitter of retries; the same seed and the same
+    /// inputs give the same effects.
+    pub fn new(slots: usize, seed: u64, state: State) -> Engine {
+        Engine {
+            state,
+            slots: slots.max(1),
+            now: Moment(0),
+            timers: Timers::default(),
+            random: Random::new(seed),
+            effects: Vec::new(),
+        }
+    }
+
+    /// What the engine remembers.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// How many attempts may go on at once.
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Takes one input and says what follows from it. Time never goes back: a smaller `now` counts as the last one.
+    pub fn handle(&mut self, now: Moment, input: Input) -> Vec<Effect> {
+        self.now = self.now.max(now);
+        match input {
+            Input::Submit(submission) => self.submit(submission),
+            Input::Cancel { run, by, reason, now } => self.cancel(run, by, reason, now),
+            Input::Pause { run, by, reason } => self.pause(run, by, reason),
+            Input::Resume { run, by } => self.resume(run, by),
+            Input::PauseTask { task, by, reason } => self.pause_task(task, by, reason),
+            Input::ResumeTask { task, by } => self.resume_task(task, by),
+            Input::Schedules(schedules) => self.arm(schedules),
+            Input::Ended { attempt, exit, usage } => self.ended(attempt, exit, usage),
+            Input::Owe { attempt, item } => self.owe(attempt, item),
+            Input::Answered { attempt, question, answer } => self.answered(attempt, question, answer),
+            Input::Cleaned { job, problem } => self.cleaned(job, problem),
+            Input::Restarted => self.repeat_orders(),
+            Input::Survived { attempt } => self.survived(attempt),
+            Input::Tick => {}
+        }
+        self.expire();
+        self.fire();
+        self.admit();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The next moment at which an [`Input::Tick`] would change anything.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let job = self.state.first_deadline().map(|(at, _)| at);
+        [job, self.timers.next()].into_iter().flatten().min()
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.state.apply(self.now, &event);
+        self.effects.push(Effect::Emit(event));
+    }
+
+    fn order(&mut self, order: Order) {
+        self.effects.push(Effect::Order(order));
+    }
+
+    fn leaf(&self, job: JobId) -> &crate::definition::Leaf {
+        &self.state.node(job).leaf
+    }
+
+    fn is_cancelling(&self, job: JobId) -> bool {
+        matches!(self.state.runs[&job.run].phase, RunPhase::Cancelling { .. })
+    }
+}

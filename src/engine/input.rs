@@ -1,0 +1,112 @@
+//! What the engine is told, and what it asks the host to do.
+
+use crate::base::{AttemptId, JobId, Millis, RunId, TaskName};
+use crate::definition::{Overlap, Stop};
+use crate::engine::{
+    Author, Event, Exit, Outcome, PlanRef, Question, ScheduleKey, StopCause, Trigger, Usage,
+};
+use crate::schedule::Schedule;
+
+/// Something the engine is told: a command from a user, or a report from the world.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Create a run.
+    Submit(Submission),
+    /// End a run early. `now` leaves out the grace, also of a stop that is under way.
+    Cancel { run: RunId, by: Author, reason: Option<String>, now: bool },
+    /// Hold what has not started.
+    Pause { run: RunId, by: Author, reason: Option<String> },
+    /// Let a held run go on.
+    Resume { run: RunId, by: Author },
+    /// Let the schedules of a task rest.
+    PauseTask { task: TaskName, by: Author, reason: Option<String> },
+    /// Let the schedules of a task go on.
+    ResumeTask { task: TaskName, by: Author },
+    /// These, and no others, are the schedules from now on.
+    Schedules(Vec<Armed>),
+    /// The runner says that nothing of the attempt is left.
+    Ended { attempt: AttemptId, exit: Exit, usage: Option<Usage> },
+    /// A hook announced something to tidy up.
+    Owe { attempt: AttemptId, item: crate::engine::OwedCleanup },
+    /// A hook answered.
+    Answered { attempt: AttemptId, question: Question, answer: Answer },
+    /// What was owed is tidied up, as far as it could be.
+    Cleaned { job: JobId, problem: Option<String> },
+    /// The host was restarted: give the orders again that may have died with it.
+    Restarted,
+    /// After a restart: the attempt is still going on, and the host holds it again.
+    Survived { attempt: AttemptId },
+    /// Time has passed; see [`Engine::next_deadline`](crate::engine::Engine::next_deadline).
+    Tick,
+}
+
+/// A wish for a run.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// What it will do.
+    pub plan: PlanRef,
+    /// What caused it.
+    pub trigger: Trigger,
+    /// Who wants it.
+    pub by: Author,
+    /// Why, in their words.
+    pub reason: Option<String>,
+    /// Replaces the priority of every job, when given.
+    pub priority: Option<i32>,
+    /// Jobs whose success is taken over from an earlier run.
+    pub reused: Vec<u32>,
+}
+
+/// A schedule to watch, and the run to create at each of its slots.
+#[derive(Clone, Debug)]
+pub struct Armed {
+    /// Its name for ever.
+    pub key: ScheduleKey,
+    /// When.
+    pub schedule: Schedule,
+    /// What the run will do.
+    pub plan: PlanRef,
+    /// What happens when the last run is still going on.
+    pub overlap: Overlap,
+}
+
+/// What a hook decided, as far as the engine is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// No opinion: what the definition says holds.
+    NoOpinion,
+    /// `before`: start, with this timeout instead of the definition's.
+    StartWith { timeout: Millis },
+    /// `before`: there is nothing to do.
+    Skip { reason: String },
+    /// `before`, `success`: the job has failed, and another try is pointless.
+    Fail { message: String },
+    /// `before`: not yet.
+    Delay { by: Millis, reason: Option<String> },
+    /// `retry`: once more, after this long instead of what the definition says.
+    Again { delay: Option<Millis>, reason: Option<String> },
+    /// `retry`: no further try.
+    GiveUp { reason: Option<String> },
+}
+
+/// What the engine answers with, in order. Events are made durable before any order is carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Write this down.
+    Emit(Event),
+    /// Do this, once everything emitted is written down.
+    Order(Order),
+}
+
+/// Something the host must do. Every order can be given again from the state, so losing one in a crash loses nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Start the attempt.
+    Start { attempt: AttemptId },
+    /// Stop it: the signal, the grace, then the end.
+    Stop { attempt: AttemptId, cause: StopCause, stop: Stop },
+    /// Ask the hooks, and report an [`Input::Answered`].
+    Ask { attempt: AttemptId, question: Question },
+    /// Tidy up after the job, and report an [`Input::Cleaned`].
+    Clean { job: JobId, outcome: Outcome },
+}
