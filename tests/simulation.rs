@@ -71,6 +71,7 @@ struct Ledger {
     stop_causes: BTreeMap<AttemptId, StopCause>,
     ended: BTreeMap<AttemptId, Exit>,
     cancelled: BTreeSet<RunId>,
+    cancels: BTreeSet<RunId>,
     held: BTreeSet<RunId>,
     outcomes: BTreeMap<JobId, Outcome>,
     finished: BTreeMap<RunId, RunOutcome>,
@@ -178,8 +179,9 @@ impl World {
         let reused = (0..plan.nodes.len() as u32).filter(|_| self.rng.below(12) == 0).collect();
         let priority = (self.rng.below(5) == 0).then(|| self.rng.below(20) as i32 - 10);
         let plan = PlanRef::new(Arc::new(plan));
-        let trigger = Trigger::Manual;
-        self.tell(Input::Submit(Submission { plan, trigger, by: me(), reason: None, priority, reused }));
+        let (trigger, by) = (Trigger::Manual, me());
+        let bound = self.rng.below(5) == 0;
+        self.tell(Input::Submit(Submission { plan, trigger, by, reason: None, priority, reused, bound }));
     }
 
     fn cancel(&mut self) {
@@ -446,8 +448,11 @@ impl World {
             }
             Event::RunPaused { run, .. } => assert!(ledger.held.insert(*run), "{run:?} paused twice"),
             Event::RunResumed { run, .. } => assert!(ledger.held.remove(run), "{run:?} was not paused"),
+            Event::RunCancelled { run, .. } => {
+                assert!(ledger.cancels.insert(*run), "{run:?} was cancelled twice");
+                ledger.cancelled.insert(*run);
+            }
             Event::ScheduleDisarmed { .. }
-            | Event::RunCancelled { .. }
             | Event::JobQueued { .. }
             | Event::HookAsked { .. }
             | Event::CleanupStarted { .. }

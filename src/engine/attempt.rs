@@ -104,8 +104,14 @@ impl Engine {
         }
     }
 
-    /// The host was restarted: orders that may have died with it are given again.
-    pub(super) fn repeat_orders(&mut self) {
+    /// The host was restarted: what ended with the last one is cancelled, and orders that may have died with it are
+    /// given again.
+    pub(super) fn restarted(&mut self) {
+        self.repeat_orders();
+        self.cancel_bound();
+    }
+
+    fn repeat_orders(&mut self) {
         let mut orders = Vec::new();
         for (&run, r) in &self.state.runs {
             for (index, state) in r.jobs.iter().enumerate() {

@@ -19,6 +19,15 @@ impl Engine {
         }
     }
 
+    /// The programs that these runs belonged to have died.
+    pub(super) fn cancel_bound(&mut self) {
+        let bound = self.state.runs.iter().filter(|(_, run)| run.bound).map(|(&id, _)| id);
+        for run in bound.collect::<Vec<_>>() {
+            let reason = Some("the program that ran it died".into());
+            self.cancel(run, Author::host(), reason, true);
+        }
+    }
+
     fn cancel_job(&mut self, job: JobId, now: bool) {
         // Ending one job may end the run, and then nothing of it is left here.
         let Some(phase) = self.state.find_job(job).map(|job| job.phase.clone()) else { return };

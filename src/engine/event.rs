@@ -99,6 +99,10 @@ pub struct NewRun {
     /// Jobs whose success is taken over from an earlier run: they do not run again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reused: Vec<u32>,
+    /// It belongs to the program that created it, as a command belongs to its terminal: when that program dies, the
+    /// run is cancelled and not taken up by the next host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bound: bool,
 }
 
 /// A plan by its content: the journal names it by hash and keeps each content once.

@@ -80,6 +80,7 @@ impl Engine {
             reason: None,
             priority: None,
             reused: Vec::new(),
+            bound: false,
         });
     }
 

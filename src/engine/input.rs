@@ -55,6 +55,8 @@ pub struct Submission {
     pub priority: Option<i32>,
     /// Jobs whose success is taken over from an earlier run.
     pub reused: Vec<u32>,
+    /// The run ends with the program that asks for it.
+    pub bound: bool,
 }
 
 /// A schedule to watch, and the run to create at each of its slots.

@@ -91,7 +91,7 @@ impl Engine {
             Input::Owe { attempt, item } => self.owe(attempt, item),
             Input::Answered { attempt, question, answer } => self.answered(attempt, question, answer),
             Input::Cleaned { job, problem } => self.cleaned(job, problem),
-            Input::Restarted => self.repeat_orders(),
+            Input::Restarted => self.restarted(),
             Input::Survived { attempt } => self.survived(attempt),
             Input::Tick => {}
         }

@@ -60,6 +60,8 @@ pub struct Run {
     pub reason: Option<String>,
     /// Replaces the priority of its jobs.
     pub priority: Option<i32>,
+    /// Whether it ends with the program that created it.
+    pub bound: bool,
     /// When it was created.
     pub created: Moment,
     /// Whether it goes on, is held, or is being cancelled.
@@ -254,6 +256,7 @@ impl State {
             by: new.by.clone(),
             reason: new.reason.clone(),
             priority: new.priority,
+            bound: new.bound,
             created: at,
             phase: RunPhase::Going,
             jobs: nodes.iter().map(fresh).collect(),

@@ -19,6 +19,7 @@ impl Engine {
             reason: submission.reason,
             priority: submission.priority,
             reused: submission.reused,
+            bound: submission.bound,
         })));
         for index in 0..self.state.runs[&run].jobs.len() as u32 {
             self.queue_if_ready(JobId { run, index });

@@ -276,6 +276,27 @@ fn after_a_restart_a_lost_attempt_is_tried_again_and_orders_are_repeated() {
 }
 
 #[test]
+fn a_run_that_belonged_to_a_dead_program_is_cancelled() {
+    let mut story = Story::new(1, &[("a", &[]), ("b", &[0])]);
+    story.at(0).submit_bound();
+    story.at(1).restart();
+    story.at(2).ends("a.1", Exit::Lost);
+    story.check(
+        "
+        @0    run created
+              a queued
+              a.1 started                        -> start a.1
+        @1    run cancelled by host
+              a.1 stopping: Cancelled            -> stop a.1, grace 0
+              b finished: cancelled
+        @2    a.1 ended: lost
+              a finished: cancelled
+              run finished: cancelled
+        ",
+    );
+}
+
+#[test]
 fn a_higher_priority_goes_first_until_the_other_has_waited_long_enough() {
     let mut story = Story::new(1, &[("a", &[])]);
     story.at(0).submit();

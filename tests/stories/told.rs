@@ -56,20 +56,37 @@ impl Story {
         self.submit_as(None)
     }
 
+    pub(super) fn submit_bound(&mut self) -> &mut Story {
+        let plan = PlanRef::new(Arc::new(self.plan.clone()));
+        let (trigger, by) = (Trigger::Manual, me());
+        let bound = true;
+        self.tell(Input::Submit(Submission {
+            plan,
+            trigger,
+            by,
+            reason: None,
+            priority: None,
+            reused: vec![],
+            bound,
+        }))
+    }
+
     pub(super) fn submit_with_priority(&mut self, priority: i32) -> &mut Story {
         self.submit_as(Some(priority))
     }
 
     fn submit_as(&mut self, priority: Option<i32>) -> &mut Story {
         let plan = PlanRef::new(Arc::new(self.plan.clone()));
-        let trigger = Trigger::Manual;
+        let (trigger, by) = (Trigger::Manual, me());
+        let bound = false;
         self.tell(Input::Submit(Submission {
             plan,
             trigger,
-            by: me(),
+            by,
             reason: None,
             priority,
-            reused: Vec::new(),
+            reused: vec![],
+            bound,
         }))
     }
 
