@@ -5,3 +5,4 @@ pub mod definition;
 pub mod engine;
 pub mod plan;
 pub mod schedule;
+pub mod watch;
