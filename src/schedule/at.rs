@@ -1,0 +1,163 @@
+//! Reading a single moment: `2026-12-24 18:00`, or RFC 3339 with an offset.
+
+use super::error::AtError;
+use super::resolve::instant_of;
+use super::zone::{Zone, moment};
+use crate::base::Moment;
+use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
+
+/// The moment that a text means; without an offset it is civil time in `zone`.
+pub(super) fn read(text: &str, zone: &Zone) -> Result<Moment, AtError> {
+    let text = text.trim();
+    let written = Written::parse(text).ok_or_else(|| AtError::Shape(text.to_owned()))?;
+    let civil = written.civil().ok_or_else(|| AtError::NoSuchTime(text.to_owned()))?;
+    let instant = match written.offset_minutes {
+        None => instant_of(zone.rules(), civil),
+        Some(minutes) => since_offset(civil, minutes),
+    };
+    instant.and_then(moment).ok_or_else(|| AtError::OutOfRange(text.to_owned()))
+}
+
+fn since_offset(civil: DateTime, minutes: i64) -> Option<Timestamp> {
+    let utc = jiff::tz::Offset::UTC.to_timestamp(civil).ok()?;
+    utc.checked_sub(SignedDuration::from_mins(minutes)).ok()
+}
+
+/// The parts of the text, not yet held against the calendar.
+struct Written {
+    date: [i16; 3],
+    time: [i16; 3],
+    nanosecond: i32,
+    offset_minutes: Option<i64>,
+}
+
+impl Written {
+    fn parse(text: &str) -> Option<Written> {
+        let (date, rest) = (text.get(..10)?, text.get(10..)?);
+        let clock = rest.strip_prefix(['T', 't']).or_else(|| rest.strip_prefix(' ').map(str::trim_start))?;
+        let (clock, offset_minutes) = split_offset(clock)?;
+        let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+        let (time, nanosecond) = match clock.split_once('.') {
+            Some((clock, fraction)) => (numbers(clock, ':', [2, 2, 2])?, nanoseconds(fraction)?),
+            None if clock.len() == 5 => (numbers(&format!("{clock}:00"), ':', [2, 2, 2])?, 0),
+            None => (numbers(clock, ':', [2, 2, 2])?, 0),
+        };
+        Some(Written { date: [year, month, day], time, nanosecond, offset_minutes })
+    }
+
+    fn civil(&self) -> Option<DateTime> {
+        let small = |part: i16| i8::try_from(part).expect("the parts after the year have two digits");
+        let ([year, month, day], [hour, minute, second]) = (self.date, self.time);
+        DateTime::new(
+            year,
+            small(month),
+            small(day),
+            small(hour),
+            small(minute),
+            small(second),
+            self.nanosecond,
+        )
+        .ok()
+    }
+}
+
+/// Splits `Z`, `+01:00` or `-05:30` off the end.
+fn split_offset(clock: &str) -> Option<(&str, Option<i64>)> {
+    if let Some(clock) = clock.strip_suffix(['Z', 'z']) {
+        return Some((clock, Some(0)));
+    }
+    let Some(sign) = clock.rfind(['+', '-']) else {
+        return Some((clock, None));
+    };
+    let [hours, minutes, _] = numbers(&format!("{}:00", &clock[sign + 1..]), ':', [2, 2, 2])?;
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let ahead = i64::from(hours) * 60 + i64::from(minutes);
+    Some((&clock[..sign], Some(if clock[sign..].starts_with('-') { -ahead } else { ahead })))
+}
+
+/// A fraction of a second, of up to nine digits.
+fn nanoseconds(fraction: &str) -> Option<i32> {
+    let is_number = (1..=9).contains(&fraction.len()) && fraction.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| format!("{fraction:0<9}").parse().expect("nine digits"))
+}
+
+/// Three numbers with exactly these many digits.
+fn numbers(text: &str, separator: char, digits: [usize; 3]) -> Option<[i16; 3]> {
+    let mut parts = text.split(separator);
+    let mut numbers = [0; 3];
+    for (number, digits) in numbers.iter_mut().zip(digits) {
+        let part =
+            parts.next().filter(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()))?;
+        *number = part.parse().expect("at most four digits");
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<&str, AtError>) {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        let found = read(text, &berlin).map(|moment| berlin.format(moment));
+        assert_eq!(found, expected.map(str::to_owned), "{text:?}");
+    }
+
+    #[test]
+    fn civil_time_is_in_the_zone() {
+        check("2026-12-24 18:00", Ok("2026-12-24T18:00:00+01:00"));
+        check(" 2026-07-24T18:00:05 ", Ok("2026-07-24T18:00:05+02:00"));
+    }
+
+    #[test]
+    fn an_offset_is_kept() {
+        check("2026-12-24T18:00:00Z", Ok("2026-12-24T19:00:00+01:00"));
+        check("2026-12-24T18:00:00-05:30", Ok("2026-12-25T00:30:00+01:00"));
+        check("2026-12-24T17:00:00.5z", Ok("2026-12-24T18:00:00.5+01:00"));
+        check("2026-12-24 18:00+01:00", Ok("2026-12-24T18:00:00+01:00"));
+        check("2026-12-31T23:00:00-23:59", Ok("2027-01-01T23:59:00+01:00"));
+    }
+
+    #[test]
+    fn a_clock_change_is_treated_as_in_cron() {
+        check("2027-03-28 02:30", Ok("2027-03-28T03:00:00+02:00"));
+        check("2027-10-31 02:30", Ok("2027-10-31T02:30:00+02:00"));
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        let shapes =
+            ["", "tomorrow", "2026-12-24", "18:00", "2026-12-24 6pm", "24.12.2026 18:00", "2026-12-24 18"];
+        let signs = [
+            "2026-12-24 18:00+1",
+            "2026-12-24 18:00+24:00",
+            "2026-12-24 18:00+01:60",
+            "2026-12-24 +8:00",
+            "2026-12-24 18:00:00.",
+        ];
+        let odd = [
+            "2026-12-24T18:00:00:00",
+            "2026-12-2４ 18:00",
+            "+026-12-24 18:00",
+            "2026-12-24  18:00-",
+            "----------T",
+        ];
+        for text in shapes.iter().chain(&signs).chain(&odd) {
+            check(text, Err(AtError::Shape((*text).to_owned())));
+        }
+    }
+
+    #[test]
+    fn impossible_dates_are_refused() {
+        for text in ["2026-02-30 12:00", "2026-13-01 12:00", "2026-01-01 24:00", "2026-01-01 12:60:00Z"] {
+            check(text, Err(AtError::NoSuchTime(text.to_owned())));
+        }
+        for text in ["1969-12-31 23:59:59Z", "9999-12-31 23:59:59-23:59"] {
+            check(text, Err(AtError::OutOfRange(text.to_owned())));
+        }
+    }
+}
