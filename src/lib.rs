@@ -3,6 +3,7 @@
 pub mod base;
 pub mod definition;
 pub mod engine;
+pub mod exec;
 pub mod plan;
 pub mod schedule;
 pub mod watch;

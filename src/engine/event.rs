@@ -327,7 +327,8 @@ pub struct Usage {
     pub user_ms: u64,
     /// CPU time in the kernel, milliseconds.
     pub system_ms: u64,
-    /// The largest resident set of any one of them, bytes.
+    /// The largest resident set of any one of them, bytes; 0 when it is not known (a child that never grew beyond
+    /// the host's own size cannot be told from the host).
     pub peak_rss: u64,
 }
 

@@ -1,0 +1,97 @@
+//! What one attempt still has to tell the host, kept small however slow the host is.
+//!
+//! Lines are held up to a bound, and beyond it the oldest give way to the newest; a count of what was left out
+//! travels along. So a host that is busy costs an attempt neither memory nor a single blocked write.
+
+use super::runner::{Line, Report, Reports};
+use crate::base::AttemptId;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use tokio_util::sync::PollSender;
+
+/// What is waiting to be taken by the host.
+pub(super) struct Outbox {
+    attempt: AttemptId,
+    // Keeps its place in the queue of senders when a wait is given up, which a plain sender would not.
+    sender: PollSender<Report>,
+    spawned: Option<Report>,
+    lines: VecDeque<Line>,
+    bytes: usize,
+    dropped: u64,
+}
+
+/// About a screenful times twenty: enough for a hook that reads along, little enough for 500 attempts at once.
+const MOST_LINES: usize = 1024;
+const MOST_BYTES: usize = 256 * 1024;
+
+impl Outbox {
+    /// Nothing yet.
+    pub(super) fn new(attempt: AttemptId, reports: Reports) -> Outbox {
+        let (lines, sender) = (VecDeque::new(), PollSender::new(reports));
+        Outbox { attempt, sender, spawned: None, lines, bytes: 0, dropped: 0 }
+    }
+
+    /// Wants the host to know that the attempt runs.
+    pub(super) fn spawned(&mut self, pid: Option<u32>) {
+        self.spawned = Some(Report::Spawned { attempt: self.attempt, pid });
+    }
+
+    /// Wants the host to know a line.
+    pub(super) fn push(&mut self, line: Line) {
+        self.bytes += line.text.len();
+        self.lines.push_back(line);
+        while self.lines.len() > MOST_LINES || self.bytes > MOST_BYTES {
+            let Some(oldest) = self.lines.pop_front() else { break };
+            self.bytes -= oldest.text.len();
+            self.dropped += 1;
+        }
+    }
+
+    /// Whether [`Outbox::deliver_one`] has anything to do.
+    pub(super) fn is_empty(&self) -> bool {
+        self.spawned.is_none() && self.lines.is_empty()
+    }
+
+    /// Waits for the host and hands it the next report. Nothing is lost when the wait is given up.
+    pub(super) async fn deliver_one(&mut self) {
+        let is_open = poll_fn(|cx| self.sender.poll_reserve(cx)).await.is_ok();
+        let next = self.next();
+        // When nobody listens any more, taking the report out is all there is to do.
+        if let (true, Some(report)) = (is_open, next) {
+            let _ = self.sender.send_item(report);
+        }
+    }
+
+    /// Hands the host what it takes without waiting.
+    pub(super) fn deliver_now(&mut self) {
+        while !self.is_empty() {
+            let permit = match self.sender.get_ref().map(|sender| sender.clone().try_reserve_owned()) {
+                Some(Ok(permit)) => permit,
+                Some(Err(_)) | None => return,
+            };
+            match self.next() {
+                Some(report) => drop(permit.send(report)),
+                None => return,
+            }
+        }
+    }
+
+    /// Waits until the host has taken everything.
+    pub(super) async fn deliver_all(&mut self) {
+        while !self.is_empty() {
+            self.deliver_one().await;
+        }
+    }
+
+    fn next(&mut self) -> Option<Report> {
+        if let Some(spawned) = self.spawned.take() {
+            return Some(spawned);
+        }
+        if self.lines.is_empty() {
+            return None;
+        }
+        let (lines, dropped) = (self.lines.drain(..).collect(), self.dropped);
+        (self.bytes, self.dropped) = (0, 0);
+        Some(Report::Lines { attempt: self.attempt, lines, dropped })
+    }
+}

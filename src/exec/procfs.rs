@@ -1,0 +1,61 @@
+//! The little that is read from `/proc`: which processes there are, and where each belongs.
+//!
+//! A number read here may belong to another process a moment later; callers open a pidfd and look again.
+
+/// Where a process belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Whether it can still do anything: neither a zombie nor dead.
+    pub(super) is_alive: bool,
+    /// Its parent.
+    pub(super) parent: u32,
+    /// Its process group.
+    pub(super) group: u32,
+}
+
+/// Every process that can be seen.
+pub(super) fn pids() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Where a process belongs; `None` when it is gone.
+pub(super) fn place(pid: u32) -> Option<Place> {
+    parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The processes of a group that are alive.
+pub(super) fn members(group: u32) -> Vec<u32> {
+    let is_member = |pid: &u32| place(*pid).is_some_and(|place| place.is_alive && place.group == group);
+    pids().filter(is_member).collect()
+}
+
+/// `pid (name) state parent group …`; the name may hold blanks and brackets, so the last bracket counts.
+fn parse(stat: &[u8]) -> Option<Place> {
+    let rest = &stat[memchr::memrchr(b')', stat)? + 1..];
+    let mut fields = std::str::from_utf8(rest).ok()?.split_ascii_whitespace();
+    let is_alive = !matches!(fields.next()?, "Z" | "X" | "x");
+    let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(Place { is_alive, parent, group })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_forge_its_place() {
+        let place = |is_alive, parent, group| Some(Place { is_alive, parent, group });
+        assert_eq!(parse(b"7 (sh) S 1 7 7 0 -1"), place(true, 1, 7));
+        assert_eq!(parse(b"7 (x) Z 1 2 3) (a b) Z 4 5 6 0"), place(false, 4, 5));
+        assert_eq!(parse(b""), None);
+        assert_eq!(parse(b"7 (sh)"), None);
+    }
+
+    #[test]
+    fn this_process_is_there() {
+        let own = std::process::id();
+        assert!(pids().any(|pid| pid == own));
+        assert!(place(own).is_some_and(|place| place.is_alive));
+    }
+}

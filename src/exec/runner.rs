@@ -1,0 +1,124 @@
+//! The seam to the outside: what a host asks of whatever carries out attempts, and what it hears back.
+//!
+//! Nothing above this module knows whether an attempt is a process tree, a Lua body, a function of the embedding
+//! program, a fake in a test or a process on another machine.
+
+use crate::base::AttemptId;
+use crate::definition::{Action, Params, Stop};
+use crate::engine::{Exit, Usage};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Carries out attempts.
+///
+/// For every [`start`](Runner::start) exactly one [`Report::Ended`] is sent, also when nothing could be started, and
+/// it is the last report of that attempt. No method blocks.
+pub trait Runner: Send + Sync + 'static {
+    /// Starts an attempt and reports on it until it has ended. An attempt is started once.
+    fn start(&self, start: Start, reports: Reports);
+
+    /// Asks an attempt to stop: the signal now, and after the grace whatever is left is killed.
+    ///
+    /// Repeating it is harmless: the first signal stays the only one, and a later call can only bring the killing
+    /// forward. An attempt that is gone or was never there is left alone.
+    fn stop(&self, attempt: AttemptId, stop: Stop);
+
+    /// Kills an attempt at once, also one that is being stopped.
+    fn kill(&self, attempt: AttemptId);
+
+    /// Is done when all that was started has ended and been reported; whatever is started from now on ends at once.
+    ///
+    /// It stops nothing by itself. The caller goes on receiving (or drops the receiver) until it is done, because a
+    /// runner waits when its reports are not taken.
+    fn shutdown(&self) -> WhenDone<'_>;
+}
+
+/// A future without a result that a trait object can return.
+pub type WhenDone<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// Where reports go. Bounded: a runner waits while the host is busy, and an attempt's process does not.
+pub type Reports = tokio::sync::mpsc::Sender<Report>;
+
+/// An order to start one attempt, with all that it needs.
+///
+/// It is not printable on purpose: the environment may hold secrets.
+#[derive(Clone)]
+pub struct Start {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// How people know it, for messages: `nightly#3/dump.1`.
+    pub label: String,
+    /// What to do.
+    pub action: Action,
+    /// The parameters the job sees.
+    pub params: Arc<Params>,
+    /// Where to do it: an absolute path.
+    pub working_dir: PathBuf,
+    /// The complete environment; nothing of the host's own is added.
+    pub env: Vec<(OsString, OsString)>,
+    /// The file that all output is appended to, created with mode 0600 in a directory that is there.
+    pub log: PathBuf,
+    /// Somebody wants the output line by line.
+    pub watch_lines: bool,
+}
+
+/// What a host hears about an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// It runs.
+    Spawned {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Its process, when it is one.
+        pid: Option<u32>,
+    },
+    /// It wrote something. Only when the lines are watched.
+    Lines {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// In the order they were read.
+        lines: Vec<Line>,
+        /// How many lines just before these were left out because the host was busy; the log has them.
+        dropped: u64,
+    },
+    /// It said how far it is. Left out when the host is busy.
+    Progress {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// 0 to 100.
+        percent: u8,
+        /// In its own words.
+        message: String,
+    },
+    /// Nothing of it is left.
+    Ended {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// How it ended.
+        exit: Exit,
+        /// What it used, when that is known.
+        usage: Option<Usage>,
+        /// How many processes of its group had outlived their leader and were killed.
+        left_over: u32,
+    },
+}
+
+/// One line of output, without its end, as text: what was not UTF-8 is replaced. The log has the exact bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Where it was written.
+    pub stream: Stream,
+    /// At most 64 KiB of it.
+    pub text: String,
+}
+
+/// Where a line was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output, or the log of a function.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}

@@ -1,0 +1,230 @@
+//! Starting the process of an attempt: words, log file, pipes and the call itself.
+//!
+//! There is no `pre_exec` here and must never be: together with an absolute program path, its absence keeps the
+//! standard library on `posix_spawn`, which does not copy the embedding program's page tables.
+
+use super::orders::Standing;
+use super::output::Output;
+use super::program::{NotStarted, resolve};
+use super::runner::Start;
+use super::supervise::Leader;
+use crate::definition::Action;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// A process that runs.
+pub(super) struct Launched {
+    pub(super) leader: Leader,
+    /// The pipes, when somebody watches; otherwise the process holds the log itself.
+    pub(super) output: Option<Output>,
+    /// Goes when the process has.
+    pub(super) script: Option<ScriptFile>,
+}
+
+/// Starts the process that `start` asks for.
+pub(super) async fn launch(start: &Start, orders: &mut Standing) -> Result<Launched, NotStarted> {
+    match std::fs::metadata(&start.working_dir) {
+        Ok(about) if about.is_dir() => {}
+        Ok(_) => return Err(bad_directory(start, "is not a directory")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(bad_directory(start, "does not exist"));
+        }
+        Err(error) => return Err(bad_directory(start, &format!("cannot be used: {error}"))),
+    }
+    let (argv, script) = words(start)?;
+    let name = argv.first().and_then(|name| name.to_str()).unwrap_or_default();
+    let program = resolve(name, &start.working_dir, &start.env)?;
+    let (pid, output) = patiently(orders, || spawn(start, &program, &argv)).await?.map_err(|failure| {
+        let log = start.log.display();
+        match failure {
+            Failure::Log(error) => {
+                NotStarted::other(format!("the log file `{log}` cannot be written: {error}"))
+            }
+            Failure::Pipe(error) => NotStarted::other(format!("no pipe for its output: {error}")),
+            Failure::Spawn(error) => NotStarted::refused(&program, &error),
+        }
+    })?;
+    Ok(Launched { leader: Leader::new(pid), output, script })
+}
+
+fn bad_directory(start: &Start, what: &str) -> NotStarted {
+    NotStarted::other(format!("the working directory `{}` {what}", start.working_dir.display()))
+}
+
+/// What is executed, the program first.
+fn words(start: &Start) -> Result<(Vec<OsString>, Option<ScriptFile>), NotStarted> {
+    let plain = |words: &[String]| (words.iter().map(OsString::from).collect(), None);
+    match &start.action {
+        Action::Exec { argv } => Ok(plain(argv)),
+        Action::Run { words: Some(words), .. } => Ok(plain(words)),
+        Action::Run { script, shell, words: None } if shell.iter().any(|part| part.contains("{0}")) => {
+            let file = ScriptFile::write(&start.log, script).map_err(|error| {
+                NotStarted::other(format!("the script could not be put into a file: {error}"))
+            })?;
+            Ok((shell.iter().map(|part| fill(part, &file.0)).collect(), Some(file)))
+        }
+        Action::Run { script, shell, words: None } => {
+            Ok((shell.iter().chain([script]).map(OsString::from).collect(), None))
+        }
+        Action::Lua { .. } | Action::Script { .. } | Action::Call { .. } => {
+            Err(NotStarted::other("a body that is not a command cannot run as a process"))
+        }
+    }
+}
+
+/// Puts the path in the place of every `{0}`.
+fn fill(part: &str, path: &Path) -> OsString {
+    let pieces: Vec<&OsStr> = part.split("{0}").map(OsStr::new).collect();
+    pieces.join(path.as_os_str())
+}
+
+/// A script in a file beside the log; dropping it removes the file.
+pub(super) struct ScriptFile(PathBuf);
+
+impl ScriptFile {
+    fn write(log: &Path, script: &str) -> io::Result<ScriptFile> {
+        let mut path = log.as_os_str().to_owned();
+        path.push(".script");
+        let path = PathBuf::from(path);
+        // One that a dead host left behind is replaced, never followed.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o700).open(&path)?;
+        let guard = ScriptFile(path);
+        file.write_all(script.as_bytes())?;
+        Ok(guard)
+    }
+}
+
+impl Drop for ScriptFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::debug!("the script file `{}` could not be removed: {error}", self.0.display());
+        }
+    }
+}
+
+/// Opens an attempt's log for appending; it belongs to the user alone and is never reached through a link.
+pub(super) fn open_log(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
+}
+
+/// What could not be done.
+#[derive(Debug)]
+enum Failure {
+    Log(io::Error),
+    Pipe(io::Error),
+    Spawn(io::Error),
+}
+
+fn spawn(start: &Start, program: &Path, argv: &[OsString]) -> Result<(u32, Option<Output>), Failure> {
+    let log = open_log(&start.log).map_err(Failure::Log)?;
+    let (output, stdout, stderr) = if start.watch_lines {
+        let (output, stdout, stderr) = Output::new(log).map_err(Failure::Pipe)?;
+        (Some(output), Stdio::from(stdout), Stdio::from(stderr))
+    } else {
+        let twin = log.try_clone().map_err(Failure::Log)?;
+        (None, Stdio::from(log), Stdio::from(twin))
+    };
+    let mut command = Command::new(program);
+    command.args(argv.iter().skip(1)).current_dir(&start.working_dir).process_group(0);
+    command.env_clear().envs(start.env.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+    if let Some(name) = argv.first() {
+        command.arg0(name);
+    }
+    // The child is reaped by its number; the standard library's handle does nothing when it is dropped.
+    let child = command.spawn().map_err(Failure::Spawn)?;
+    Ok((child.id(), output))
+}
+
+/// Tries again for about 2.5 s while the machine is short of something that other processes give back.
+async fn patiently<T>(
+    orders: &mut Standing,
+    mut attempt: impl FnMut() -> Result<T, Failure>,
+) -> Result<Result<T, Failure>, NotStarted> {
+    let mut wait = Duration::from_millis(10);
+    loop {
+        if orders.is_asked() {
+            return Err(NotStarted::other("it was stopped before it was started"));
+        }
+        match attempt() {
+            Err(failure) if failure.is_momentary() && wait < Duration::from_secs(2) => {
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    _ = orders.asked() => {}
+                }
+                wait *= 2;
+            }
+            other => return Ok(other),
+        }
+    }
+}
+
+impl Failure {
+    /// Whether it may well go by itself: no process, no memory or no descriptor is free, or the program is still
+    /// held open for writing by a child that another thread is starting just now.
+    fn is_momentary(&self) -> bool {
+        let (Failure::Log(error) | Failure::Pipe(error) | Failure::Spawn(error)) = self;
+        let momentary = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE, libc::ETXTBSY];
+        error.raw_os_error().is_some_and(|errno| momentary.contains(&errno))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::orders::{Order, standing, tighten};
+    use super::*;
+
+    fn full() -> Failure {
+        Failure::Spawn(io::Error::from_raw_os_error(libc::EAGAIN))
+    }
+
+    #[tokio::test]
+    async fn a_full_process_table_is_waited_for() {
+        let (_sender, mut orders) = standing(Order::GoOn);
+        let mut tries = 0;
+        let result = patiently(&mut orders, || {
+            tries += 1;
+            if tries < 3 { Err(full()) } else { Ok(tries) }
+        });
+        assert_eq!(result.await.unwrap().unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_will_not_pass_is_not_waited_for() {
+        let (_sender, mut orders) = standing(Order::GoOn);
+        let mut tries = 0;
+        let result = patiently(&mut orders, || -> Result<(), Failure> {
+            tries += 1;
+            Err(Failure::Spawn(io::Error::from_raw_os_error(libc::EACCES)))
+        });
+        assert!(result.await.unwrap().is_err());
+        assert_eq!(tries, 1);
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_the_waiting() {
+        let (sender, mut orders) = standing(Order::GoOn);
+        let result = patiently(&mut orders, || -> Result<(), Failure> {
+            tighten(&sender, Order::Kill);
+            Err(full())
+        });
+        assert_eq!(result.await.unwrap_err().message, "it was stopped before it was started");
+    }
+
+    #[test]
+    fn every_place_of_the_script_is_filled() {
+        assert_eq!(fill("{0}", Path::new("/s")), "/s");
+        assert_eq!(fill("--file={0},{0}", Path::new("/s")), "--file=/s,/s");
+        assert_eq!(fill("-e", Path::new("/s")), "-e");
+    }
+}
