@@ -6,4 +6,5 @@ pub mod engine;
 pub mod exec;
 pub mod plan;
 pub mod schedule;
+pub mod store;
 pub mod watch;

@@ -367,3 +367,32 @@ impl Outcome {
         }
     }
 }
+
+impl Event {
+    /// The run it is about; `None` for what concerns schedules only.
+    pub fn run(&self) -> Option<RunId> {
+        match self {
+            Event::RunCreated(new) => Some(new.run),
+            Event::RunPaused { run, .. }
+            | Event::RunResumed { run, .. }
+            | Event::RunCancelled { run, .. }
+            | Event::RunFinished { run, .. } => Some(*run),
+            Event::JobQueued { job }
+            | Event::RetryScheduled { job, .. }
+            | Event::CleanupOwed { job, .. }
+            | Event::CleanupStarted { job, .. }
+            | Event::JobFinished { job, .. } => Some(job.run),
+            Event::AttemptAdmitted { attempt }
+            | Event::AttemptStarted { attempt, .. }
+            | Event::AttemptStopping { attempt, .. }
+            | Event::AttemptEnded { attempt, .. }
+            | Event::HookAsked { attempt, .. } => Some(attempt.job.run),
+            Event::ScheduleArmed { .. }
+            | Event::ScheduleDisarmed { .. }
+            | Event::SlotSkipped { .. }
+            | Event::SlotsMissed { .. }
+            | Event::TaskPaused { .. }
+            | Event::TaskResumed { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Carries out what the engine ordered. Every order is followed by a report or an answer, so nothing here waits.
+
+use crate::base::{AttemptId, JobId, Millis};
+use crate::definition::{Cleanup, Signal, Stop};
+use crate::engine::{Event, Exit, Input, NotSpawned, Order, Outcome, Phase, Question, Record, RunPhase, StopCause};
+use crate::exec;
+use crate::host::Inner;
+use crate::host::companion::{Call, append, cause_event};
+use crate::host::turn::Message;
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use tokio::sync::oneshot;
+
+/// A cleanup that takes longer is stopped: what is tidied up holds up the end of its job.
+const CLEANUP_LIMIT: Millis = Millis::from_secs(60);
+/// How long a `cancel` hook may hold back the signal; its own budget is shorter.
+const CANCEL_LIMIT: Millis = Millis::from_secs(3);
+/// So much of the end of the output is shown to hooks.
+const TAIL: u64 = 4096;
+
+impl Inner {
+    pub(super) fn carry_out(self: &Arc<Inner>, order: Order) {
+        match order {
+            Order::Start { attempt } => self.start(attempt),
+            Order::Stop { attempt, cause, stop } => self.stop(attempt, cause, stop),
+            Order::Ask { attempt, question } => self.ask(attempt, question),
+            Order::Clean { job, outcome } => {
+                let inner = Arc::clone(self);
+                self.tasks.spawn(async move {
+                    let problem = inner.clean(job, outcome).await;
+                    let _ = inner.tell(Input::Cleaned { job, problem }).await;
+                });
+            }
+        }
+    }
+
+    fn start(self: &Arc<Inner>, attempt: AttemptId) {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner).remove(&attempt);
+        let Some(start) = self.start_of(attempt, changes.unwrap_or_default()) else { return };
+        match make_room(&start.log) {
+            Ok(()) => self.runner.start(start, self.reports.clone()),
+            Err(error) => {
+                let message = format!("no room for the log `{}`: {error}", start.log.display());
+                let exit = Exit::NotSpawned { why: NotSpawned::Other, message };
+                self.send(Input::Ended { attempt, exit, usage: None });
+            }
+        }
+    }
+
+    fn stop(self: &Arc<Inner>, attempt: AttemptId, cause: StopCause, stop: Stop) {
+        if stop.grace == Millis(0) {
+            return self.runner.kill(attempt);
+        }
+        let companion = self.find_companion(attempt.job).filter(|companion| companion.has_cancel);
+        match (cause, companion) {
+            (StopCause::Cancelled, Some(companion)) => {
+                let inner = Arc::clone(self);
+                let (by, reason) = self.who_cancelled(attempt);
+                self.tasks.spawn(async move {
+                    let (reply, answer) = oneshot::channel();
+                    companion.call(&inner, Call::Cancel { by, reason, reply });
+                    let decision = tokio::time::timeout(CANCEL_LIMIT.to_duration(), answer).await;
+                    let decision = decision.ok().and_then(Result::ok).unwrap_or_default();
+                    let signal = decision.signal.as_deref().and_then(Signal::named).unwrap_or(stop.signal);
+                    let grace = decision.grace.unwrap_or(stop.grace);
+                    inner.runner.stop(attempt, Stop { signal, grace });
+                });
+            }
+            (StopCause::Cancelled | StopCause::TimedOut, _) => self.runner.stop(attempt, stop),
+        }
+    }
+
+    fn who_cancelled(&self, attempt: AttemptId) -> (String, Option<String>) {
+        self.view.look(|live| match live.state.runs.get(&attempt.job.run).map(|run| &run.phase) {
+            Some(RunPhase::Cancelling { by, reason }) => (by.to_string(), reason.clone()),
+            _ => ("host".into(), None),
+        })
+    }
+
+    fn ask(self: &Arc<Inner>, attempt: AttemptId, question: Question) {
+        match self.companion(attempt.job) {
+            Some(companion) => {
+                let about = self.about(attempt, question);
+                companion.end_of_output();
+                companion.call(self, Call::Ask { attempt, question, about });
+            }
+            None => self.send(Input::Answered { attempt, question, answer: crate::engine::Answer::NoOpinion }),
+        }
+    }
+
+    /// What the hook is told about the question.
+    fn about(&self, attempt: AttemptId, question: Question) -> Value {
+        let log = self.view.look(|live| live.state.runs.get(&attempt.job.run).map(|run| self.log_of(run, attempt)));
+        let tail = || log.as_deref().map(tail_of).unwrap_or_default();
+        let mut about = self.view.look(|live| match live.state.find_job(attempt.job).map(|job| &job.phase) {
+            Some(Phase::Asking { cause: Some(cause), .. }) => cause_event(cause),
+            _ => json!({}),
+        });
+        let max = self.view.look(|live| live.state.node(attempt.job).leaf.retry.attempts);
+        about["attempt"] = attempt.number.into();
+        about["max"] = max.into();
+        match question {
+            Question::Before => {}
+            Question::Success => {
+                about["exit_code"] = 0.into();
+                about["stdout_tail"] = tail().into();
+            }
+            Question::Retry => {
+                let tail = tail();
+                about["stderr_tail"] = tail.clone().into();
+                about["stdout_tail"] = tail.into();
+            }
+        }
+        about
+    }
+
+    /// Tidies up after a job: what its hooks announced (the latest first), what the definition says, then its hook.
+    async fn clean(self: &Arc<Inner>, job: JobId, outcome: Outcome) -> Option<String> {
+        let seen = self.view.look(|live| {
+            let run = live.state.runs.get(&job.run)?;
+            let leaf = &run.plan.plan().nodes[job.index as usize].leaf;
+            let attempt = live.state.attempt(job);
+            let working_dir = leaf.working_dir.as_ref().map_or_else(|| self.root.clone(), |dir| self.root.join(dir));
+            let has_succeeded = outcome == Outcome::Succeeded;
+            let owed = live.state.job(job).owed.iter().rev();
+            let owed = owed.filter(|item| !(item.unless_succeeded && has_succeeded)).map(|item| item.what.clone());
+            let items: Vec<Cleanup> = owed.chain(leaf.cleanup.iter().cloned()).collect();
+            let env = self.environment(run, attempt, &working_dir);
+            Some(Debt { items, working_dir, env, log: self.log_of(run, attempt) })
+        });
+        let Some(debt) = seen else { return None };
+        let mut problems = self.pay(&debt).await;
+        if let Some(companion) = self.companion(job) {
+            companion.end_of_output();
+            let (reply, answer) = oneshot::channel();
+            let outcome = json!({ "outcome": outcome_word(&outcome) });
+            companion.call(self, Call::Clean { outcome, reply });
+            problems.extend(answer.await.unwrap_or_default());
+        }
+        (!problems.is_empty()).then(|| problems.join("; "))
+    }
+
+    async fn pay(&self, debt: &Debt) -> Vec<String> {
+        let mut problems = Vec::new();
+        for item in &debt.items {
+            let paid = exec::run_cleanup(item, &debt.working_dir, &debt.env, &debt.log, CLEANUP_LIMIT).await;
+            if let Err(problem) = paid {
+                append(&debt.log, format!("neap | error: cleanup failed: {problem}\n").as_bytes());
+                problems.push(problem.to_string());
+            }
+        }
+        problems
+    }
+
+    /// Jobs that end now leave the view with their run, so what their hooks will be told is collected before.
+    pub(super) fn prepare_farewells(self: &Arc<Inner>, records: &[Record]) {
+        for record in records {
+            let Event::JobFinished { job, outcome, .. } = &record.event else { continue };
+            let companion = self.companions.lock().unwrap_or_else(PoisonError::into_inner).remove(job);
+            let Some(companion) = companion else { continue };
+            let log = self.view.look(|live| {
+                let run = live.state.runs.get(&job.run)?;
+                Some((self.log_of(run, live.state.attempt(*job)), live.state.job(*job).attempts))
+            });
+            let mut event = match outcome {
+                Outcome::Failed { cause } => cause_event(cause),
+                Outcome::Succeeded | Outcome::Cancelled | Outcome::Skipped { .. } => json!({}),
+            };
+            event["outcome"] = outcome_word(outcome).into();
+            if let Some((log, attempts)) = log {
+                event["attempts"] = attempts.into();
+                event["stderr_tail"] = tail_of(&log).into();
+            }
+            companion.end_of_output();
+            companion.call(self, Call::Farewell { outcome: outcome.clone(), event });
+        }
+    }
+
+    pub(super) fn spawned(self: &Arc<Inner>, attempt: AttemptId, pid: Option<u32>) {
+        if let Some(pid) = pid {
+            self.view.spawned(attempt, pid);
+        }
+        if let Some(companion) = self.find_companion(attempt.job) {
+            companion.remark(Call::Started { pid });
+        }
+    }
+
+    pub(super) fn lines(&self, attempt: AttemptId, lines: Vec<exec::Line>, dropped: u64) {
+        if dropped > 0 {
+            tracing::debug!(?attempt, dropped, "lines were left out for the hooks; the log has them");
+        }
+        if let Some(companion) = self.find_companion(attempt.job) {
+            companion.lines(&lines);
+        }
+    }
+
+    pub(super) fn watches_lines(&self, job: JobId) -> bool {
+        self.find_companion(job).is_some_and(|companion| companion.watches_lines)
+    }
+
+    /// Sends an input on the host's own behalf. When the inbox is full it waits outside, not here.
+    pub(super) fn send(self: &Arc<Inner>, input: Input) {
+        let message = Message { input, reply: None };
+        if let Err(tokio::sync::mpsc::error::TrySendError::Full(message)) = self.inbox.try_send(message) {
+            let inbox = self.inbox.clone();
+            self.tasks.spawn(async move { inbox.send(message).await.is_ok() });
+        }
+    }
+}
+
+/// What a job owes, and what is needed to pay it.
+struct Debt {
+    items: Vec<Cleanup>,
+    working_dir: PathBuf,
+    env: Vec<(OsString, OsString)>,
+    log: PathBuf,
+}
+
+/// The word for how a job ended: `succeeded`, `failed`, `cancelled` or `skipped`.
+pub fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::Failed { .. } => "failed",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Skipped { .. } => "skipped",
+    }
+}
+
+/// Makes the directory of a run's logs; most of the time it is there.
+fn make_room(log: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let Some(dir) = log.parent() else { return Ok(()) };
+    match std::fs::DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::DirBuilder::new().mode(0o700).recursive(true).create(dir)
+        }
+        done => done,
+    }
+}
+
+/// The end of what an attempt wrote, both streams as they came; empty when there is nothing to read.
+fn tail_of(log: &Path) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(log)?;
+        let length = file.seek(SeekFrom::End(0))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut tail = Vec::new();
+        file.take(TAIL).read_to_end(&mut tail)?;
+        Ok(tail)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}

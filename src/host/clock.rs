@@ -1,0 +1,128 @@
+//! The host's clock and its one alarm. Everything above is told the time; only this reads it.
+
+use crate::base::{Millis, Moment};
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Wall-clock time that never goes back: when the system's clock is set back, it goes on at the pace of the monotonic
+/// clock until the system has caught up; when it is set forward (or the machine slept), it follows at once.
+#[derive(Debug)]
+pub(crate) struct Clock(Mutex<Reading>);
+
+#[derive(Debug)]
+struct Reading {
+    moment: Moment,
+    taken: Instant,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Clock {
+        Clock(Mutex::new(Reading { moment: wall(), taken: Instant::now() }))
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Moment {
+        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let taken = Instant::now();
+        let paced = last.moment + Millis(taken.duration_since(last.taken).as_millis() as u64);
+        let moment = wall();
+        if moment >= last.moment {
+            // Rounding to milliseconds would lose a little at each reading, so the system's clock is preferred.
+            *last = Reading { moment, taken };
+            return moment;
+        }
+        if paced > last.moment {
+            *last = Reading { moment: paced, taken };
+        }
+        last.moment
+    }
+}
+
+/// The system's clock: milliseconds since the epoch, zero before it.
+fn wall() -> Moment {
+    Moment(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64))
+}
+
+/// Waits for one moment, and wakes when the system's clock is changed meanwhile.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    #[cfg(target_os = "linux")]
+    timer: Option<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>>,
+}
+
+impl Alarm {
+    /// Must be called inside a tokio runtime.
+    pub(crate) fn new() -> Alarm {
+        Alarm {
+            #[cfg(target_os = "linux")]
+            timer: timerfd(),
+        }
+    }
+
+    /// Returns at `deadline`, never before it, or when the clock was set; without a deadline it waits for ever.
+    pub(crate) async fn wait(&self, clock: &Clock, deadline: Option<Moment>) {
+        let Some(deadline) = deadline else { return std::future::pending().await };
+        #[cfg(target_os = "linux")]
+        if let Some(timer) = &self.timer
+            && rest(timer, deadline).await
+        {
+            return;
+        }
+        tokio::time::sleep((deadline - clock.now()).to_duration() + Duration::from_micros(500)).await;
+    }
+}
+
+/// A timer on the wall clock: it also counts the time that the machine sleeps.
+#[cfg(target_os = "linux")]
+fn timerfd() -> Option<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
+    use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
+    let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC).ok()?;
+    tokio::io::unix::AsyncFd::new(timer).ok()
+}
+
+/// Sets the timer and waits for it; `false` when the system would not set it.
+#[cfg(target_os = "linux")]
+async fn rest(timer: &tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>, deadline: Moment) -> bool {
+    use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
+    let at = Timespec { tv_sec: (deadline.0 / 1000) as i64, tv_nsec: ((deadline.0 % 1000) * 1_000_000) as i64 };
+    // A zero would disarm it; one nanosecond after the epoch is in the past all the same.
+    let at = if at.tv_sec == 0 && at.tv_nsec == 0 { Timespec { tv_sec: 0, tv_nsec: 1 } } else { at };
+    let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: at };
+    let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+    if timerfd_settime(timer.get_ref(), flags, &once).is_err() {
+        return false;
+    }
+    // Reading answers ECANCELED when the clock was set; either way it is time to look.
+    let Ok(mut ready) = timer.readable().await else { return false };
+    let _ = ready.try_io(|timer| rustix::io::read(timer.get_ref(), &mut [0u8; 8]).map_err(Into::into));
+    ready.clear_ready();
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_alarm_rings_at_its_moment_and_not_before() {
+        let (clock, alarm) = (Clock::new(), Alarm::new());
+        for wait in [0, 1, 30] {
+            let deadline = clock.now() + Millis(wait);
+            alarm.wait(&clock, Some(deadline)).await;
+            assert!(clock.now() >= deadline);
+            assert!(clock.now() - deadline < Millis(2_000), "it overslept");
+        }
+        let past = Moment(1);
+        alarm.wait(&clock, Some(past)).await;
+    }
+
+    #[test]
+    fn time_never_goes_back() {
+        let clock = Clock::new();
+        clock.0.lock().unwrap().moment = wall() + Millis(50_000); // as if the system's clock had been set back
+        let first = clock.now();
+        std::thread::sleep(Duration::from_millis(5)); // the passing of time is what is tested
+        let second = clock.now();
+        assert!(second > first && second - first < Millis(40_000), "{first:?} {second:?}");
+    }
+}

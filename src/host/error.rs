@@ -1,0 +1,97 @@
+//! What can go wrong between a host and whoever uses it.
+
+use crate::base::{RunId, TaskName};
+use crate::definition::ParamProblem;
+use crate::plan::PlanError;
+use crate::store::StoreError;
+use std::path::PathBuf;
+
+/// A host could not be brought up.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such directory.
+    #[error("the project directory `{}` cannot be used", .path.display())]
+    Project {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store would not open; most often because another host has it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A run was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// No task has that name.
+    #[error("there is no task `{name}`")]
+    NoTask {
+        /// What was asked for.
+        name: String,
+        /// The name that was probably meant.
+        near: Option<String>,
+    },
+    /// Parameters are missing or wrong; all of them at once.
+    #[error("{}", list(.0))]
+    Params(Vec<ParamProblem>),
+    /// The task and what it needs do not make a plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The run to be tried again is still going on.
+    #[error("run {0} is still going on")]
+    StillGoing(RunId),
+    /// The run to be tried again is not known.
+    #[error("there is no run {0}")]
+    NoRun(RunId),
+    /// Everything in the run to be tried again succeeded.
+    #[error("nothing in run {0} failed: there is nothing to try again")]
+    NothingFailed(RunId),
+    /// The plan has no such job.
+    #[error("run {run} has no job `{job}`")]
+    NoJob {
+        /// Which run.
+        run: RunId,
+        /// What was asked for.
+        job: String,
+    },
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The host is stopping.
+    #[error("the host is stopping")]
+    Stopping,
+}
+
+/// A command about a run had no effect, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// No unfinished run has that id: it ended, or never was.
+    #[error("run {0} is not going on")]
+    NotGoing(RunId),
+    /// It is so already.
+    #[error("run {run} is {state} already")]
+    Already {
+        /// Which run.
+        run: RunId,
+        /// `paused`, `going on` or `being cancelled`.
+        state: &'static str,
+    },
+    /// The schedules of the task are so already.
+    #[error("the schedules of `{task}` are {state} already")]
+    TaskAlready {
+        /// Which task.
+        task: TaskName,
+        /// `paused` or `going on`.
+        state: &'static str,
+    },
+    /// The host is stopping.
+    #[error("the host is stopping")]
+    Stopping,
+}
+
+fn list(problems: &[ParamProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

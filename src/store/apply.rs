@@ -1,0 +1,266 @@
+//! What each event leaves behind: its line of the journal, and the rows of the history that follow from it.
+//!
+//! Nothing is read back and nothing is decided here. Rows about work that goes on hold only what is known so far, and
+//! writing the same event again changes nothing.
+
+use super::columns::{Count, json, outcome_columns, run_outcome_columns, skip_columns};
+use super::{Seq, StoreError};
+use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
+use crate::engine::{
+    Author, Event, Exit, NewRun, Outcome, PlanRef, Record, RunOutcome, ScheduleKey, SlotSkip, Trigger, Usage,
+};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Result, params};
+
+/// Writes one record within the transaction that is open.
+pub(super) fn apply(db: &Connection, record: &Record) -> std::result::Result<Seq, StoreError> {
+    let Record { at, event } = record;
+    let run = run_of(event);
+    if let Event::RunCreated(new) = event {
+        insert_run(db, *at, new).map_err(|error| name_conflict(db, new, error))?;
+    }
+    run_statement(
+        db,
+        "INSERT INTO journal (at, run, event) VALUES (?1, ?2, ?3)",
+        params![at, run, json(event)],
+    )?;
+    let seq = Seq(db.last_insert_rowid().unsigned_abs());
+    write_history(db, *at, event)?;
+    Ok(seq)
+}
+
+/// The run an event is about, if it is about one.
+fn run_of(event: &Event) -> Option<RunId> {
+    match event {
+        Event::RunCreated(new) => Some(new.run),
+        Event::RunPaused { run, .. }
+        | Event::RunResumed { run, .. }
+        | Event::RunCancelled { run, .. }
+        | Event::RunFinished { run, .. } => Some(*run),
+        Event::JobQueued { job }
+        | Event::RetryScheduled { job, .. }
+        | Event::CleanupOwed { job, .. }
+        | Event::CleanupStarted { job, .. }
+        | Event::JobFinished { job, .. } => Some(job.run),
+        Event::AttemptAdmitted { attempt }
+        | Event::AttemptStarted { attempt, .. }
+        | Event::AttemptStopping { attempt, .. }
+        | Event::AttemptEnded { attempt, .. }
+        | Event::HookAsked { attempt, .. } => Some(attempt.job.run),
+        Event::ScheduleArmed { .. }
+        | Event::ScheduleDisarmed { .. }
+        | Event::SlotSkipped { .. }
+        | Event::SlotsMissed { .. }
+        | Event::TaskPaused { .. }
+        | Event::TaskResumed { .. } => None,
+    }
+}
+
+fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
+    match event {
+        Event::RunCreated(_) => Ok(()), // Written ahead of its line, because it may be refused.
+        Event::RunFinished { run, outcome } => finish_run(db, at, *run, outcome),
+        Event::JobQueued { job } => queue_job(db, at, *job),
+        Event::JobFinished { job, outcome, problem } => finish_job(db, at, *job, outcome, problem.as_deref()),
+        Event::AttemptStarted { attempt, timeout: _ } => start_attempt(db, at, *attempt),
+        Event::AttemptEnded { attempt, exit, usage } => end_attempt(db, at, *attempt, exit, usage.as_ref()),
+        Event::ScheduleArmed { key, at: since } => advance(db, key, *since),
+        Event::ScheduleDisarmed { key } => {
+            run_statement(db, "DELETE FROM cursors WHERE schedule_key = ?1", params![key])
+        }
+        Event::SlotSkipped { key, slot, why } => skip_slot(db, at, key, *slot, why),
+        Event::SlotsMissed { key, from, to, count } => miss_slots(db, at, key, (*from, *to), *count),
+        Event::TaskPaused { task, by, reason } => pause(db, at, task, by, reason.as_deref()),
+        Event::TaskResumed { task, by: _ } => run_statement(
+            db,
+            "UPDATE tasks SET paused = NULL, paused_by = NULL, paused_reason = NULL WHERE task = ?1",
+            params![task],
+        ),
+        // The journal is enough: nobody searches for these.
+        Event::RunPaused { .. }
+        | Event::RunResumed { .. }
+        | Event::RunCancelled { .. }
+        | Event::AttemptAdmitted { .. }
+        | Event::AttemptStopping { .. }
+        | Event::HookAsked { .. }
+        | Event::RetryScheduled { .. }
+        | Event::CleanupOwed { .. }
+        | Event::CleanupStarted { .. } => Ok(()),
+    }
+}
+
+fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
+    let task = &new.plan.plan().task;
+    let (kind, key, slot, retry_of) = match &new.trigger {
+        Trigger::Manual => ("manual", None, None, None),
+        Trigger::Schedule { key, slot } => ("schedule", Some(key), Some(*slot), None),
+        Trigger::Retry { of } => ("retry", None, None, Some(*of)),
+    };
+    run_statement(
+        db,
+        "INSERT INTO runs (run, face, task, number, trigger, schedule_key, slot, retry_of, author, reason, created, plan)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            new.run,
+            new.run.to_string(),
+            task,
+            Count(new.number),
+            kind,
+            key,
+            slot,
+            retry_of,
+            new.by,
+            new.reason,
+            at,
+            new.plan.hash()
+        ],
+    )?;
+    keep_plan(db, &new.plan)?;
+    run_statement(
+        db,
+        "INSERT INTO tasks (task, last_number) VALUES (?1, ?2)
+         ON CONFLICT (task) DO UPDATE SET last_number = max(last_number, excluded.last_number)",
+        params![task, Count(new.number)],
+    )?;
+    run_statement(
+        db,
+        "UPDATE meta SET value = max(CAST(value AS INTEGER), ?1) WHERE name = 'next_run'",
+        params![Count(new.run.0.saturating_add(1))],
+    )?;
+    match (key, slot) {
+        (Some(key), Some(slot)) => advance(db, key, slot),
+        (_, None) | (None, _) => Ok(()),
+    }
+}
+
+/// Stores the content of a plan once. Looking first saves writing out a large plan for every run.
+fn keep_plan(db: &Connection, plan: &PlanRef) -> Result<()> {
+    let known = db.prepare_cached("SELECT 1 FROM plans WHERE hash = ?1")?.exists([plan.hash()])?;
+    if known {
+        return Ok(());
+    }
+    let body = json(&**plan.plan());
+    run_statement(db, "INSERT INTO plans (hash, body) VALUES (?1, ?2)", params![plan.hash(), body])
+}
+
+/// Says which rule a refused run would have broken.
+fn name_conflict(db: &Connection, new: &NewRun, error: rusqlite::Error) -> StoreError {
+    if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
+        return error.into();
+    }
+    if let Trigger::Schedule { key, slot } = &new.trigger {
+        let holder = "SELECT run FROM runs WHERE schedule_key = ?1 AND slot = ?2";
+        match db.query_row(holder, params![key, slot], |row| row.get(0)).optional() {
+            Ok(Some(by)) => return StoreError::SlotTaken { key: key.clone(), slot: *slot, by },
+            Ok(None) => {}
+            Err(error) => return error.into(),
+        }
+    }
+    StoreError::NumberTaken { run: new.run, task: new.plan.plan().task.clone(), number: new.number }
+}
+
+fn finish_run(db: &Connection, at: Moment, run: RunId, outcome: &RunOutcome) -> Result<()> {
+    let (word, root) = run_outcome_columns(outcome);
+    let update = "UPDATE runs SET finished = ?2, outcome = ?3, root = ?4 WHERE run = ?1";
+    run_statement(db, update, params![run, at, word, root])
+}
+
+fn queue_job(db: &Connection, at: Moment, job: JobId) -> Result<()> {
+    // A job that is tried again is queued again; the first time is the one that tells how long it took in all.
+    let insert = "INSERT INTO jobs (run, idx, queued) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    run_statement(db, insert, params![job.run, job.index, at])
+}
+
+fn finish_job(
+    db: &Connection,
+    at: Moment,
+    job: JobId,
+    outcome: &Outcome,
+    problem: Option<&str>,
+) -> Result<()> {
+    let (word, cause) = outcome_columns(outcome);
+    run_statement(
+        db,
+        "INSERT INTO jobs (run, idx, finished, outcome, cause, problem) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET finished = ?3, outcome = ?4, cause = ?5, problem = ?6",
+        params![job.run, job.index, at, word, cause, problem],
+    )
+}
+
+fn start_attempt(db: &Connection, at: Moment, attempt: AttemptId) -> Result<()> {
+    let AttemptId { job: JobId { run, index }, number } = attempt;
+    let insert =
+        "INSERT INTO attempts (run, idx, number, started) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+    run_statement(db, insert, params![run, index, number, at])
+}
+
+fn end_attempt(
+    db: &Connection,
+    at: Moment,
+    attempt: AttemptId,
+    exit: &Exit,
+    usage: Option<&Usage>,
+) -> Result<()> {
+    let AttemptId { job: JobId { run, index }, number } = attempt;
+    let pid = usage.map(|usage| usage.pid);
+    let user = usage.map(|usage| Count(usage.user_ms));
+    let system = usage.map(|usage| Count(usage.system_ms));
+    let peak = usage.map(|usage| Count(usage.peak_rss));
+    run_statement(
+        db,
+        "INSERT INTO attempts (run, idx, number, ended, exit, pid, user_ms, system_ms, peak_rss)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET ended = ?4, exit = ?5, pid = ?6, user_ms = ?7, system_ms = ?8, peak_rss = ?9",
+        params![run, index, number, at, json(exit), pid, user, system, peak],
+    )
+}
+
+/// Everything up to `slot` is dealt with. A clock that was set back does not bring the past back.
+fn advance(db: &Connection, key: &ScheduleKey, slot: Moment) -> Result<()> {
+    run_statement(
+        db,
+        "INSERT INTO cursors (schedule_key, last) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET last = max(last, excluded.last)",
+        params![key, slot],
+    )
+}
+
+fn skip_slot(db: &Connection, at: Moment, key: &ScheduleKey, slot: Moment, why: &SlotSkip) -> Result<()> {
+    let (word, blocker) = skip_columns(why);
+    run_statement(
+        db,
+        "INSERT INTO slots (schedule_key, slot, until, count, why, blocker, at) VALUES (?1, ?2, ?2, 1, ?3, ?4, ?5)
+         ON CONFLICT DO NOTHING",
+        params![key, slot, word, blocker, at],
+    )?;
+    advance(db, key, slot)
+}
+
+fn miss_slots(
+    db: &Connection,
+    at: Moment,
+    key: &ScheduleKey,
+    (from, to): (Moment, Moment),
+    count: u64,
+) -> Result<()> {
+    run_statement(
+        db,
+        "INSERT INTO slots (schedule_key, slot, until, count, why, at) VALUES (?1, ?2, ?3, ?4, 'missed', ?5)
+         ON CONFLICT DO NOTHING",
+        params![key, from, to, Count(count), at],
+    )?;
+    advance(db, key, to)
+}
+
+fn pause(db: &Connection, at: Moment, task: &TaskName, by: &Author, reason: Option<&str>) -> Result<()> {
+    run_statement(
+        db,
+        "INSERT INTO tasks (task, paused, paused_by, paused_reason) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET paused = ?2, paused_by = ?3, paused_reason = ?4",
+        params![task, at, by, reason],
+    )
+}
+
+/// Statements are prepared once per connection.
+fn run_statement(db: &Connection, sql: &str, params: impl Params) -> Result<()> {
+    db.prepare_cached(sql)?.execute(params).map(drop)
+}

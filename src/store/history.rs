@@ -1,0 +1,264 @@
+//! Reading what was, beside a host that writes or without one.
+//!
+//! Every answer is found through an index and has a bound. Nothing here can change the database: the connections are
+//! read-only. The methods block for as long as the disk takes, so async callers move them to a blocking thread.
+
+use super::columns::{Count, json, run_outcome_at};
+use super::place::Place;
+use super::recovered::{Pause, cursors, paused, read_plan, record_at, unfinished};
+use super::rows::{AttemptRow, Entry, JobRow, RecentRun, RunRow, SlotRow, Stats};
+use super::{RunFilter, Seq, StoreError};
+use crate::base::{Millis, Moment, RunId, TaskName};
+use crate::engine::{Record, RunOutcome, ScheduleKey};
+use crate::plan::Plan;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// Connections kept open for the next reader; each costs a few file descriptors and its page cache.
+const IDLE: usize = 4;
+
+/// A prefix that fits more runs than this tells nobody anything.
+const CANDIDATES: u32 = 20;
+
+/// Reads the database of a directory. Clones share their connections.
+#[derive(Clone)]
+pub struct History {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    place: Place,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl History {
+    /// Finds the database of a directory and checks that it can be read.
+    ///
+    /// # Errors
+    /// [`StoreError::NoDatabase`] when there is none, and what [`Store::open`](super::Store::open) refuses.
+    pub fn open(dir: &Path) -> Result<History, StoreError> {
+        let place = Place::new(dir);
+        let first = place.open_reader()?;
+        Ok(History { shared: Arc::new(Shared { place, idle: Mutex::new(vec![first]) }) })
+    }
+
+    /// The runs that fit, newest first.
+    pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {
+        self.with(|db| filter.select(db))
+    }
+
+    /// One run.
+    pub fn run(&self, run: RunId) -> Result<Option<RunRow>, StoreError> {
+        self.one_run("run = ?1", [run])
+    }
+
+    /// The run that is `task#number`.
+    pub fn by_number(&self, task: &TaskName, number: u64) -> Result<Option<RunRow>, StoreError> {
+        self.one_run("task = ?1 AND number = ?2", (task, Count(number)))
+    }
+
+    /// The last run of a task with `nth` 1, the one before it with 2, and so on.
+    pub fn latest(&self, task: &TaskName, nth: u32) -> Result<Option<RunRow>, StoreError> {
+        let Some(skip) = nth.checked_sub(1) else { return Ok(None) };
+        self.one_run("task = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2", (task, skip))
+    }
+
+    /// The runs whose ids begin with `text`, newest first; at most 20.
+    pub fn by_prefix(&self, text: &str) -> Result<Vec<RunId>, StoreError> {
+        // Above every letter of the alphabet of ids.
+        let above = format!("{text}~");
+        self.rows(BY_PREFIX, (text, above, CANDIDATES), |row| row.get(0))
+    }
+
+    /// Every job of a run in the order of its plan, also those to which nothing happened yet. Empty when there is no
+    /// such run.
+    pub fn jobs(&self, run: RunId) -> Result<Vec<JobRow>, StoreError> {
+        let Some(found) = self.run(run)? else { return Ok(Vec::new()) };
+        let plan = self.plan(&found.plan)?;
+        let untouched = |(index, leaf): (u32, &TaskName)| JobRow::untouched(index, leaf.clone());
+        let mut jobs: Vec<JobRow> =
+            (0..).zip(plan.nodes.iter().map(|n| &n.leaf.name)).map(untouched).collect();
+        self.rows(JOBS, [run], |row| match jobs.get_mut(row.get::<_, u32>(0)? as usize) {
+            Some(job) => job.fill(row),
+            None => Ok(()),
+        })?;
+        Ok(jobs)
+    }
+
+    /// Every attempt at a job, in order.
+    pub fn attempts(&self, run: RunId, index: u32) -> Result<Vec<AttemptRow>, StoreError> {
+        self.rows(ATTEMPTS, (run, index), AttemptRow::read)
+    }
+
+    /// What happened to a run after `after`, in order; at most `limit`.
+    pub fn events(&self, run: RunId, after: Seq, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        self.entries(EVENTS, (run, after, limit))
+    }
+
+    /// What happened at all after `after`, in order; at most `limit`.
+    pub fn journal(&self, after: Seq, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        self.entries(JOURNAL, (after, limit))
+    }
+
+    /// The plan with this hash.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPlan`].
+    pub fn plan(&self, hash: &Arc<str>) -> Result<Arc<Plan>, StoreError> {
+        self.with(|db| read_plan(db, hash))
+    }
+
+    /// The last runs of each of these tasks, newest first, at most `each`; tasks without runs are left out.
+    pub fn last_outcomes(
+        &self,
+        tasks: &[TaskName],
+        each: u32,
+    ) -> Result<BTreeMap<TaskName, Vec<RecentRun>>, StoreError> {
+        let mut recent: BTreeMap<TaskName, Vec<RecentRun>> = BTreeMap::new();
+        for (task, run) in self.rows(LAST_OUTCOMES, (json(&tasks), each), recent_at)? {
+            recent.entry(task).or_default().push(run);
+        }
+        Ok(recent)
+    }
+
+    /// What became of the runs of a task that were created at `since` or later.
+    pub fn stats(&self, task: &TaskName, since: Moment) -> Result<Stats, StoreError> {
+        let mut stats = Stats::default();
+        let mut took: Vec<Millis> = Vec::new();
+        self.rows(STATS, (task, since), |row| {
+            match run_outcome_at(row, 2)? {
+                None => stats.unfinished += 1,
+                Some(RunOutcome::Failed { .. }) => stats.failed += 1,
+                Some(RunOutcome::Cancelled) => stats.cancelled += 1,
+                Some(RunOutcome::Succeeded) => {
+                    stats.succeeded += 1;
+                    took.push(row.get::<_, Moment>(1)? - row.get::<_, Moment>(0)?);
+                }
+            }
+            Ok(())
+        })?;
+        took.sort_unstable();
+        Ok(Stats { p50: percentile(&took, 50), p95: percentile(&took, 95), ..stats })
+    }
+
+    /// The slots of a schedule that got no run and began before `before`, latest first; at most `limit`.
+    pub fn slots(&self, key: &ScheduleKey, before: Moment, limit: u32) -> Result<Vec<SlotRow>, StoreError> {
+        self.rows(SLOTS, (key, before, limit), SlotRow::read)
+    }
+
+    /// Every event of every unfinished run, in order, with the plans in place: what a host would go on from.
+    pub fn unfinished(&self) -> Result<Vec<Record>, StoreError> {
+        self.with(unfinished)
+    }
+
+    /// Each schedule that is watched, and the last slot of it that is dealt with.
+    pub fn cursors(&self) -> Result<BTreeMap<ScheduleKey, Moment>, StoreError> {
+        self.with(cursors)
+    }
+
+    /// The tasks whose schedules rest.
+    pub fn paused(&self) -> Result<BTreeMap<TaskName, Pause>, StoreError> {
+        self.with(paused)
+    }
+
+    /// Reads the whole database and says what is wrong with it, at most 20 things. Takes long when it is large.
+    pub fn problems(&self) -> Result<Vec<String>, StoreError> {
+        let lines: Vec<String> = self.rows("PRAGMA integrity_check(20)", [], |row| row.get(0))?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// Closes the connections nobody uses, so that the writer can be the last to leave and tidy up.
+    pub(super) fn rest(&self) {
+        self.shared.idle.lock().expect("nobody panics while holding it").clear();
+    }
+
+    fn one_run(&self, condition: &str, params: impl Params) -> Result<Option<RunRow>, StoreError> {
+        let sql = format!("SELECT {} FROM runs WHERE {condition}", RunRow::COLUMNS);
+        self.with(|db| Ok(db.prepare_cached(&sql)?.query_row(params, RunRow::read).optional()?))
+    }
+
+    fn entries(&self, sql: &str, params: impl Params) -> Result<Vec<Entry>, StoreError> {
+        self.with(|db| {
+            let mut select = db.prepare_cached(sql)?;
+            let rows = select.query_and_then(params, record_at)?;
+            rows.map(|row| row.map(|(seq, record)| Entry { seq, record })).collect()
+        })
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.with(|db| Ok(db.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<_, _>>()?))
+    }
+
+    /// Lends a connection. One that met an error is not kept.
+    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = || self.shared.idle.lock().expect("nobody panics while holding it");
+        let kept = idle().pop();
+        let db = match kept {
+            Some(db) => db,
+            None => self.shared.place.open_reader()?,
+        };
+        let answer = read(&db)?;
+        let mut idle = idle();
+        if idle.len() < IDLE {
+            idle.push(db);
+        }
+        Ok(answer)
+    }
+}
+
+/// Reads a row of [`LAST_OUTCOMES`].
+fn recent_at(row: &Row<'_>) -> rusqlite::Result<(TaskName, RecentRun)> {
+    let run = RecentRun {
+        run: row.get(1)?,
+        number: row.get::<_, Count>(2)?.0,
+        created: row.get(3)?,
+        finished: row.get(4)?,
+        outcome: run_outcome_at(row, 5)?,
+    };
+    Ok((row.get(0)?, run))
+}
+
+/// The smallest value that `share` of 100 do not exceed.
+fn percentile(sorted: &[Millis], share: usize) -> Option<Millis> {
+    let rank = (sorted.len() * share).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied()
+}
+
+pub(super) const BY_PREFIX: &str =
+    "SELECT run FROM runs WHERE face >= ?1 AND face < ?2 ORDER BY run DESC LIMIT ?3";
+
+pub(super) const JOBS: &str = "
+SELECT idx, queued, finished, outcome, cause, problem,
+    (SELECT count(started) FROM attempts a WHERE a.run = jobs.run AND a.idx = jobs.idx),
+    (SELECT min(started) FROM attempts a WHERE a.run = jobs.run AND a.idx = jobs.idx)
+FROM jobs WHERE run = ?1";
+
+pub(super) const ATTEMPTS: &str = "
+SELECT number, started, ended, exit, pid, user_ms, system_ms, peak_rss FROM attempts
+WHERE run = ?1 AND idx = ?2 ORDER BY number";
+
+pub(super) const EVENTS: &str =
+    "SELECT seq, at, event FROM journal WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+
+pub(super) const JOURNAL: &str = "SELECT seq, at, event FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+
+/// One search per task within one statement, so a long list costs one trip.
+pub(super) const LAST_OUTCOMES: &str = "
+SELECT r.task, r.run, r.number, r.created, r.finished, r.outcome, r.root
+FROM json_each(?1) AS wanted
+JOIN runs r ON r.run IN (SELECT run FROM runs WHERE task = wanted.value ORDER BY number DESC LIMIT ?2)
+ORDER BY r.task, r.number DESC";
+
+pub(super) const STATS: &str =
+    "SELECT created, finished, outcome, root FROM runs WHERE task = ?1 AND created >= ?2";
+
+pub(super) const SLOTS: &str = "
+SELECT slot, until, count, why, blocker, at FROM slots
+WHERE schedule_key = ?1 AND slot < ?2 ORDER BY slot DESC LIMIT ?3";

@@ -1,0 +1,130 @@
+//! The tables, and how an older database becomes a current one.
+//!
+//! There is one truth, the journal. The other tables say the same in a form that can be searched; they are
+//! written in the same transaction as the events they come from and never updated from anywhere else.
+
+use super::StoreError;
+use super::place::Place;
+use rusqlite::Connection;
+
+/// `neap` in ASCII; says whose database this is.
+pub(super) const APPLICATION_ID: u32 = 0x6e65_6170;
+
+/// Step `n` brings format `n` to format `n + 1`; a new database goes through all of them.
+pub(super) const STEPS: &[&str] = &[FORMAT_1];
+
+/// The format that this program reads and writes.
+pub(super) const FORMAT: u32 = STEPS.len() as u32;
+
+/// `runs.created` leads the lists because it is what people see; the id breaks ties. A plan is stored once however
+/// many runs share it, so the names of jobs are in `plans` and not in `jobs`.
+const FORMAT_1: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('instance', lower(hex(randomblob(16)))), ('next_run', '1'), ('clean', '1');
+
+CREATE TABLE journal (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    run INTEGER,
+    event TEXT NOT NULL
+) STRICT;
+CREATE INDEX journal_run ON journal (run) WHERE run IS NOT NULL;
+
+CREATE TABLE plans (hash TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+
+CREATE TABLE runs (
+    run INTEGER PRIMARY KEY,
+    face TEXT NOT NULL UNIQUE,
+    task TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    trigger TEXT NOT NULL,
+    schedule_key TEXT,
+    slot INTEGER,
+    retry_of INTEGER,
+    author TEXT NOT NULL,
+    reason TEXT,
+    created INTEGER NOT NULL,
+    finished INTEGER,
+    outcome TEXT,
+    root INTEGER,
+    plan TEXT NOT NULL,
+    UNIQUE (task, number)
+) STRICT;
+CREATE UNIQUE INDEX runs_slot ON runs (schedule_key, slot) WHERE slot IS NOT NULL;
+CREATE INDEX runs_created ON runs (created);
+CREATE INDEX runs_task ON runs (task, created);
+CREATE INDEX runs_outcome ON runs (outcome, created);
+CREATE INDEX runs_author ON runs (author, created);
+
+CREATE TABLE jobs (
+    run INTEGER NOT NULL,
+    idx INTEGER NOT NULL,
+    queued INTEGER,
+    finished INTEGER,
+    outcome TEXT,
+    cause TEXT,
+    problem TEXT,
+    PRIMARY KEY (run, idx)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attempts (
+    run INTEGER NOT NULL,
+    idx INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    started INTEGER,
+    ended INTEGER,
+    exit TEXT,
+    pid INTEGER,
+    user_ms INTEGER,
+    system_ms INTEGER,
+    peak_rss INTEGER,
+    PRIMARY KEY (run, idx, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tasks (
+    task TEXT PRIMARY KEY,
+    last_number INTEGER NOT NULL DEFAULT 0,
+    paused INTEGER,
+    paused_by TEXT,
+    paused_reason TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cursors (schedule_key TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE slots (
+    schedule_key TEXT NOT NULL,
+    slot INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    blocker INTEGER,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (schedule_key, slot, why)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Brings the database to the format at the end of `steps`, in one transaction. An older database is copied first.
+pub(super) fn migrate(db: &mut Connection, place: &Place, steps: &[&str]) -> Result<(), StoreError> {
+    let found = format_of(db)?;
+    let known = steps.len() as u32;
+    if found > known {
+        return Err(StoreError::Newer { path: place.database(), found, known });
+    }
+    if found == known {
+        return Ok(());
+    }
+    if found > 0 {
+        place.copy_before(db, known)?;
+    }
+    let transaction = db.transaction()?;
+    for step in &steps[found as usize..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    Ok(transaction.commit()?)
+}
+
+/// The format the database is in; 0 before the first step.
+pub(super) fn format_of(db: &Connection) -> Result<u32, StoreError> {
+    Ok(db.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}

@@ -1,0 +1,169 @@
+//! At least one of every event there is, so that none is forgotten where all must be tried.
+
+use super::{job, key, name, new_run, plan};
+use crate::base::{AttemptId, Millis, Moment, RunId};
+use crate::definition::{Cleanup, Signal};
+use crate::engine::{
+    Author, Cause, Event, Exit, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef, Question, RunOutcome,
+    Skip, SlotSkip, StopCause, Trigger, Usage,
+};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Events about run 1 (created first) and about schedules.
+pub(super) fn samples() -> Vec<Event> {
+    let mut events = runs();
+    events.extend(jobs());
+    events.extend(attempts());
+    events.extend(schedules());
+    events
+}
+
+fn runs() -> Vec<Event> {
+    let (run, by) = (RunId(1), Author("ada".into()));
+    // A hash that stays when plans get another field.
+    let plan =
+        PlanRef::with_hash("29041a01210c3903d8aed2951d392892".into(), Arc::clone(plan("a", &["a"]).plan()));
+    let first = NewRun { plan, ..new_run("a", 1, 1) };
+    let scheduled = NewRun {
+        run: RunId(2),
+        number: 2,
+        trigger: Trigger::Schedule { key: key("a: 0 3 * * * (UTC)"), slot: Moment(10_800_000) },
+        by: Author::schedule(),
+        ..first.clone()
+    };
+    let retry = NewRun {
+        run: RunId(3),
+        number: 3,
+        trigger: Trigger::Retry { of: RunId(1) },
+        reason: Some("the disk was \"full\"\n".into()),
+        priority: Some(-7),
+        reused: vec![0, 2],
+        ..first.clone()
+    };
+    vec![
+        Event::RunCreated(Box::new(first)),
+        Event::RunCreated(Box::new(scheduled)),
+        Event::RunCreated(Box::new(retry)),
+        Event::RunPaused { run, by: by.clone(), reason: Some("why".into()) },
+        Event::RunResumed { run, by: by.clone() },
+        Event::RunCancelled { run, by, reason: None },
+        Event::RunFinished { run, outcome: RunOutcome::Succeeded },
+        Event::RunFinished { run: RunId(2), outcome: RunOutcome::Failed { root: 4 } },
+        Event::RunFinished { run: RunId(3), outcome: RunOutcome::Cancelled },
+    ]
+}
+
+fn jobs() -> Vec<Event> {
+    let failed = |cause| Outcome::Failed { cause };
+    let message = || "no such file".to_string();
+    let outcomes = [
+        Outcome::Succeeded,
+        failed(Cause::Exit { code: 3 }),
+        failed(Cause::Signal { signal: Signal::KILL }),
+        failed(Cause::TimedOut),
+        failed(Cause::NotSpawned { why: NotSpawned::NotFound, message: message() }),
+        failed(Cause::Lost),
+        failed(Cause::Hook { message: message() }),
+        Outcome::Cancelled,
+        Outcome::Skipped { why: Skip::Needs { job: 3 } },
+        Outcome::Skipped { why: Skip::Asked { reason: "nothing to do".into() } },
+        Outcome::Skipped { why: Skip::Reused },
+    ];
+    let item = |what| OwedCleanup { what, unless_succeeded: true };
+    let mut events = vec![
+        Event::JobQueued { job: job(1, 0) },
+        Event::RetryScheduled {
+            job: job(1, 0),
+            until: Moment(9),
+            counts: true,
+            reason: Some("flaky".into()),
+        },
+        Event::CleanupOwed { job: job(1, 0), item: item(Cleanup::Run { script: "rm -f x".into() }) },
+        Event::CleanupOwed { job: job(1, 0), item: item(Cleanup::Exec { argv: vec!["rm".into()] }) },
+        Event::CleanupOwed { job: job(1, 0), item: item(Cleanup::Remove { path: "tmp".into() }) },
+        Event::CleanupStarted { job: job(1, 0), outcome: Outcome::Succeeded },
+        Event::JobFinished {
+            job: job(1, 0),
+            outcome: Outcome::Succeeded,
+            problem: Some("tmp is busy".into()),
+        },
+    ];
+    let finish = |(index, outcome)| Event::JobFinished { job: job(2, index), outcome, problem: None };
+    events.extend((0..).zip(outcomes).map(finish));
+    events
+}
+
+fn attempts() -> Vec<Event> {
+    let attempt = |number| AttemptId { job: job(1, 0), number };
+    let usage = Usage { pid: 4711, user_ms: 12, system_ms: 3, peak_rss: 5 << 20 };
+    let not_spawned = |why| Exit::NotSpawned { why, message: "no such file".into() };
+    let mut events = vec![
+        Event::AttemptAdmitted { attempt: attempt(1) },
+        Event::AttemptStarted { attempt: attempt(1), timeout: Some(Millis(5_000)) },
+        Event::AttemptStarted { attempt: attempt(2), timeout: None },
+        Event::AttemptStopping { attempt: attempt(1), cause: StopCause::Cancelled },
+        Event::AttemptStopping { attempt: attempt(2), cause: StopCause::TimedOut },
+        Event::AttemptEnded { attempt: attempt(1), exit: Exit::Code { code: -1 }, usage: Some(usage) },
+        Event::HookAsked { attempt: attempt(1), question: Question::Before, cause: None },
+        Event::HookAsked { attempt: attempt(1), question: Question::Success, cause: None },
+        Event::HookAsked { attempt: attempt(1), question: Question::Retry, cause: Some(Cause::Exit { code: 7 }) },
+    ];
+    let exits = [
+        Exit::Signal { signal: Signal::TERM },
+        not_spawned(NotSpawned::NotFound),
+        not_spawned(NotSpawned::NotExecutable),
+        not_spawned(NotSpawned::Other),
+        Exit::Lost,
+        Exit::Skipped { reason: "nothing to do".into() },
+    ];
+    let end = |(number, exit)| Event::AttemptEnded { attempt: attempt(number), exit, usage: None };
+    events.extend((2..).zip(exits).map(end));
+    events
+}
+
+fn schedules() -> Vec<Event> {
+    let (key, task, by) = (key("a: @hourly (UTC)"), name("ops/a"), Author("ada".into()));
+    vec![
+        Event::ScheduleArmed { key: key.clone(), at: Moment(5) },
+        Event::SlotSkipped { key: key.clone(), slot: Moment(6), why: SlotSkip::Overlap { run: RunId(1) } },
+        Event::SlotSkipped { key: key.clone(), slot: Moment(7), why: SlotSkip::Paused },
+        Event::SlotsMissed { key: key.clone(), from: Moment(8), to: Moment(30), count: 23 },
+        Event::ScheduleDisarmed { key },
+        Event::TaskPaused { task: task.clone(), by: by.clone(), reason: Some("holiday".into()) },
+        Event::TaskResumed { task, by },
+    ]
+}
+
+/// A new variant does not compile here until it has a word, and fails below until it has a sample.
+fn word(event: &Event) -> &'static str {
+    match event {
+        Event::RunCreated(_) => "run_created",
+        Event::RunPaused { .. } => "run_paused",
+        Event::RunResumed { .. } => "run_resumed",
+        Event::RunCancelled { .. } => "run_cancelled",
+        Event::RunFinished { .. } => "run_finished",
+        Event::JobQueued { .. } => "job_queued",
+        Event::AttemptAdmitted { .. } => "attempt_admitted",
+        Event::AttemptStarted { .. } => "attempt_started",
+        Event::AttemptStopping { .. } => "attempt_stopping",
+        Event::AttemptEnded { .. } => "attempt_ended",
+        Event::HookAsked { .. } => "hook_asked",
+        Event::RetryScheduled { .. } => "retry_scheduled",
+        Event::CleanupOwed { .. } => "cleanup_owed",
+        Event::CleanupStarted { .. } => "cleanup_started",
+        Event::JobFinished { .. } => "job_finished",
+        Event::ScheduleArmed { .. } => "schedule_armed",
+        Event::ScheduleDisarmed { .. } => "schedule_disarmed",
+        Event::SlotSkipped { .. } => "slot_skipped",
+        Event::SlotsMissed { .. } => "slots_missed",
+        Event::TaskPaused { .. } => "task_paused",
+        Event::TaskResumed { .. } => "task_resumed",
+    }
+}
+
+#[test]
+fn no_event_is_without_a_sample() {
+    let words: BTreeSet<&str> = samples().iter().map(word).collect();
+    assert_eq!(words.len(), 21, "{words:?}");
+}
