@@ -4,6 +4,8 @@ pub mod base;
 pub mod definition;
 pub mod engine;
 pub mod exec;
+pub mod host;
+pub mod lua;
 pub mod plan;
 pub mod schedule;
 pub mod store;

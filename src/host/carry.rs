@@ -2,7 +2,9 @@
 
 use crate::base::{AttemptId, JobId, Millis};
 use crate::definition::{Cleanup, Signal, Stop};
-use crate::engine::{Event, Exit, Input, NotSpawned, Order, Outcome, Phase, Question, Record, RunPhase, StopCause};
+use crate::engine::{
+    Event, Exit, Input, NotSpawned, Order, Outcome, Phase, Question, Record, RunPhase, StopCause,
+};
 use crate::exec;
 use crate::host::Inner;
 use crate::host::companion::{Call, append, cause_event};
@@ -87,13 +89,16 @@ impl Inner {
                 companion.end_of_output();
                 companion.call(self, Call::Ask { attempt, question, about });
             }
-            None => self.send(Input::Answered { attempt, question, answer: crate::engine::Answer::NoOpinion }),
+            None => {
+                self.send(Input::Answered { attempt, question, answer: crate::engine::Answer::NoOpinion })
+            }
         }
     }
 
     /// What the hook is told about the question.
     fn about(&self, attempt: AttemptId, question: Question) -> Value {
-        let log = self.view.look(|live| live.state.runs.get(&attempt.job.run).map(|run| self.log_of(run, attempt)));
+        let log =
+            self.view.look(|live| live.state.runs.get(&attempt.job.run).map(|run| self.log_of(run, attempt)));
         let tail = || log.as_deref().map(tail_of).unwrap_or_default();
         let mut about = self.view.look(|live| match live.state.find_job(attempt.job).map(|job| &job.phase) {
             Some(Phase::Asking { cause: Some(cause), .. }) => cause_event(cause),
@@ -123,10 +128,12 @@ impl Inner {
             let run = live.state.runs.get(&job.run)?;
             let leaf = &run.plan.plan().nodes[job.index as usize].leaf;
             let attempt = live.state.attempt(job);
-            let working_dir = leaf.working_dir.as_ref().map_or_else(|| self.root.clone(), |dir| self.root.join(dir));
+            let working_dir =
+                leaf.working_dir.as_ref().map_or_else(|| self.root.clone(), |dir| self.root.join(dir));
             let has_succeeded = outcome == Outcome::Succeeded;
             let owed = live.state.job(job).owed.iter().rev();
-            let owed = owed.filter(|item| !(item.unless_succeeded && has_succeeded)).map(|item| item.what.clone());
+            let owed =
+                owed.filter(|item| !(item.unless_succeeded && has_succeeded)).map(|item| item.what.clone());
             let items: Vec<Cleanup> = owed.chain(leaf.cleanup.iter().cloned()).collect();
             let env = self.environment(run, attempt, &working_dir);
             Some(Debt { items, working_dir, env, log: self.log_of(run, attempt) })

@@ -76,15 +76,18 @@ impl Alarm {
 #[cfg(target_os = "linux")]
 fn timerfd() -> Option<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
     use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
-    let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC).ok()?;
-    tokio::io::unix::AsyncFd::new(timer).ok()
+    let timer =
+        timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC).ok()?;
+    // SAFETY: the descriptor is owned by what is returned, so it stays open and the same for as long as that lives.
+    unsafe { tokio::io::unix::AsyncFd::register(timer) }.ok()
 }
 
 /// Sets the timer and waits for it; `false` when the system would not set it.
 #[cfg(target_os = "linux")]
 async fn rest(timer: &tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>, deadline: Moment) -> bool {
     use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
-    let at = Timespec { tv_sec: (deadline.0 / 1000) as i64, tv_nsec: ((deadline.0 % 1000) * 1_000_000) as i64 };
+    let at =
+        Timespec { tv_sec: (deadline.0 / 1000) as i64, tv_nsec: ((deadline.0 % 1000) * 1_000_000) as i64 };
     // A zero would disarm it; one nanosecond after the epoch is in the past all the same.
     let at = if at.tv_sec == 0 && at.tv_nsec == 0 { Timespec { tv_sec: 0, tv_nsec: 1 } } else { at };
     let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: at };

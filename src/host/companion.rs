@@ -10,8 +10,8 @@ use crate::exec;
 use crate::host::environment::{Changes, trigger_word};
 use crate::host::{Inner, Live};
 use crate::lua::{
-    BeforeDecision, CancelDecision, CleanupAction, CleanupWhen, Context, Decision, Hook, HookCall, Level, Note, Notes,
-    OutputDecisions, OutputFeed, RetryDecision, ScriptError, Stream, SuccessDecision,
+    BeforeDecision, CancelDecision, CleanupAction, CleanupWhen, Context, Decision, Hook, HookCall, Level,
+    Note, Notes, OutputDecisions, OutputFeed, RetryDecision, ScriptError, Stream, SuccessDecision,
 };
 use serde_json::{Value, json};
 use std::io::Write;
@@ -106,7 +106,8 @@ impl Inner {
             let run = live.state.runs.get(&job.run)?;
             let hooks = run.plan.plan().nodes[job.index as usize].leaf.hooks.clone();
             let attempt = live.state.attempt(job);
-            (!hooks.is_empty()).then(|| (hooks, attempt, context_of(live, attempt, &self.root), self.log_of(run, attempt)))
+            (!hooks.is_empty())
+                .then(|| (hooks, attempt, context_of(live, attempt, &self.root), self.log_of(run, attempt)))
         })?;
         let scripts = self.scripts();
         let defines = |hook| hooks.iter().any(|file| scripts.defines(attempt, &file.file, hook));
@@ -148,7 +149,12 @@ impl Inner {
     }
 
     /// Writes down what must be tidied up, and only then lets the script go on.
-    async fn owe(self: &Arc<Inner>, attempt: AttemptId, item: crate::lua::CleanupItem, ack: oneshot::Sender<()>) {
+    async fn owe(
+        self: &Arc<Inner>,
+        attempt: AttemptId,
+        item: crate::lua::CleanupItem,
+        ack: oneshot::Sender<()>,
+    ) {
         let what = match item.action {
             CleanupAction::Remove(path) => Cleanup::Remove { path: path.to_string_lossy().into_owned() },
             CleanupAction::Exec(argv) => Cleanup::Exec { argv },
@@ -163,7 +169,8 @@ impl Inner {
 
     /// An attempt says how far it is.
     pub(super) fn remark(self: &Arc<Inner>, attempt: AttemptId, percent: f64, message: Option<String>) {
-        let progress = crate::host::Progress { percent: percent.clamp(0.0, 100.0), message, at: self.clock.now() };
+        let progress =
+            crate::host::Progress { percent: percent.clamp(0.0, 100.0), message, at: self.clock.now() };
         if !self.view.remark(attempt, progress.clone()) {
             return;
         }
@@ -314,9 +321,12 @@ impl Actor {
         let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.clear();
         for file in &self.hooks {
-            if let Some((feed, decisions)) = self.inner.scripts().output(self.hook_call(&file.file, Value::Null)) {
+            if let Some((feed, decisions)) =
+                self.inner.scripts().output(self.hook_call(&file.file, Value::Null))
+            {
                 feeds.push(feed);
-                let watcher = follow_output(Arc::clone(&self.inner), self.attempt, decisions, self.log.clone());
+                let watcher =
+                    follow_output(Arc::clone(&self.inner), self.attempt, decisions, self.log.clone());
                 self.inner.tasks.spawn(watcher);
             }
         }
@@ -343,7 +353,12 @@ async fn follow_output(inner: Arc<Inner>, attempt: AttemptId, mut decisions: Out
         match decided {
             Ok(decision) => {
                 if decision.fail.is_some() {
-                    write_log(&log, Level::Warn, "`fail` has no effect in `output` yet; use `success`", &Value::Null);
+                    write_log(
+                        &log,
+                        Level::Warn,
+                        "`fail` has no effect in `output` yet; use `success`",
+                        &Value::Null,
+                    );
                 }
                 let message = match (decision.message, decision.eta) {
                     (message, None) => message,
@@ -382,7 +397,9 @@ pub(super) fn context_of(live: &Live, attempt: AttemptId, root: &Path) -> Arc<Co
 /// What a hook learns about a failure.
 pub(super) fn cause_event(cause: &Cause) -> Value {
     match cause {
-        Cause::Exit { code } => json!({ "kind": "exit", "exit_code": code, "reason": format!("exit {code}") }),
+        Cause::Exit { code } => {
+            json!({ "kind": "exit", "exit_code": code, "reason": format!("exit {code}") })
+        }
         Cause::Signal { signal } => {
             json!({ "kind": "signal", "signal": signal.to_string(), "reason": signal.to_string() })
         }

@@ -1,7 +1,7 @@
 //! What an attempt is given to work with: its environment, its directory, its log.
 
 use crate::base::AttemptId;
-use crate::definition::{Action, params};
+use crate::definition::{self, Action};
 use crate::engine::{Run, Trigger};
 use crate::exec::Start;
 use crate::host::Inner;
@@ -42,14 +42,24 @@ impl Inner {
     }
 
     /// The host's own environment, then the project's, the job's, the parameters, and what neap says; later wins.
-    pub(super) fn environment(&self, run: &Run, attempt: AttemptId, working_dir: &Path) -> Vec<(OsString, OsString)> {
+    pub(super) fn environment(
+        &self,
+        run: &Run,
+        attempt: AttemptId,
+        working_dir: &Path,
+    ) -> Vec<(OsString, OsString)> {
         let plan = run.plan.plan();
         let node = &plan.nodes[attempt.job.index as usize];
         let text = |name: &str, value: String| (OsString::from(name), OsString::from(value));
         let mut env = self.base_env.clone();
-        let own = self.settings().env.iter().chain(&node.leaf.env);
-        env.extend(own.map(|(name, value)| text(name, value.clone())).collect::<Vec<_>>());
-        env.extend(params::environment(&node.params).into_iter().map(|(name, value)| (name.into(), value.into())));
+        let settings = self.settings();
+        let own = settings.env.iter().chain(&node.leaf.env);
+        env.extend(own.map(|(name, value)| text(name, value.clone())));
+        env.extend(
+            definition::environment(&node.params)
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        );
         env.extend([
             text("NEAP", "1".into()),
             text("NEAP_TASK", node.leaf.name.to_string()),

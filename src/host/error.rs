@@ -34,6 +34,14 @@ pub enum SubmitError {
         /// The name that was probably meant.
         near: Option<String>,
     },
+    /// Its file has errors, and no earlier version of it was good.
+    #[error("`{name}` cannot run: `{file}` has errors")]
+    Broken {
+        /// What was asked for.
+        name: String,
+        /// Its file.
+        file: String,
+    },
     /// Parameters are missing or wrong; all of them at once.
     #[error("{}", list(.0))]
     Params(Vec<ParamProblem>),

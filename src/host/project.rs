@@ -24,7 +24,9 @@ const RACY: Duration = Duration::from_millis(100);
 
 /// The nearest directory at or above `from` that holds `neap.yaml` or `tasks/`.
 pub fn find_root(from: &Path) -> Option<PathBuf> {
-    from.ancestors().find(|dir| dir.join(SETTINGS).is_file() || dir.join(TASKS).is_dir()).map(Path::to_path_buf)
+    from.ancestors()
+        .find(|dir| dir.join(SETTINGS).is_file() || dir.join(TASKS).is_dir())
+        .map(Path::to_path_buf)
 }
 
 /// Reads the files of a project again and again; what has not changed is not read twice.
@@ -126,7 +128,10 @@ fn read(root: &Path, path: &Path) -> Result<(fs::Metadata, fs::File), String> {
         return Err("it is not a plain file".into());
     }
     if metadata.mode() & 0o002 != 0 {
-        return Err(format!("everybody may write to it, and what it says is executed; run: chmod o-w {}", path.display()));
+        return Err(format!(
+            "everybody may write to it, and what it says is executed; run: chmod o-w {}",
+            path.display()
+        ));
     }
     let file = fs::File::open(path).map_err(|error| error.to_string())?;
     Ok((metadata, file))
@@ -194,7 +199,10 @@ mod tests {
         let expected = ["a.yaml", "lost.yaml", "open.yaml", "ops/b.yml", "out.yaml", "same.yaml"];
         assert_eq!(names, expected.map(|name| format!("tasks/{name}")));
         let text = |name: &str| read.iter().find(|(n, _)| n.ends_with(name)).unwrap().1.clone();
-        assert_eq!((text("same.yaml"), text("out.yaml"), text("open.yaml")), ("run: a".into(), "".into(), "".into()));
+        assert_eq!(
+            (text("same.yaml"), text("out.yaml"), text("open.yaml")),
+            ("run: a".into(), "".into(), "".into())
+        );
     }
 
     #[test]

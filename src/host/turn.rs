@@ -133,7 +133,9 @@ impl Turn {
             match self.inner.store.commit(batch.records.clone(), durability).await {
                 Ok(last) => break last,
                 // It is written; that it may not survive a power cut is reported, not repeated.
-                Err(StoreError::Sync { .. }) => break self.inner.store.commit(Vec::new(), Durability::Written).await.ok()?,
+                Err(StoreError::Sync { .. }) => {
+                    break self.inner.store.commit(Vec::new(), Durability::Written).await.ok()?;
+                }
                 Err(error) => {
                     tracing::error!(%error, "the store cannot write; nothing is started until it can");
                     self.inner.set_trouble(Some(error.to_string()));

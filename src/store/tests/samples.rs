@@ -107,7 +107,11 @@ fn attempts() -> Vec<Event> {
         Event::AttemptEnded { attempt: attempt(1), exit: Exit::Code { code: -1 }, usage: Some(usage) },
         Event::HookAsked { attempt: attempt(1), question: Question::Before, cause: None },
         Event::HookAsked { attempt: attempt(1), question: Question::Success, cause: None },
-        Event::HookAsked { attempt: attempt(1), question: Question::Retry, cause: Some(Cause::Exit { code: 7 }) },
+        Event::HookAsked {
+            attempt: attempt(1),
+            question: Question::Retry,
+            cause: Some(Cause::Exit { code: 7 }),
+        },
     ];
     let exits = [
         Exit::Signal { signal: Signal::TERM },

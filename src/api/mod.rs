@@ -1,0 +1,22 @@
+//! The way in from outside: a small HTTP API over a unix socket, and the types it speaks.
+//!
+//! The wire's types are apart from the engine's: they may grow names for people while the journal stays as it is. The
+//! same types come out of `neap … --json`, whether a host is up or not, because the same functions make them.
+//!
+//! There is no TCP. The socket lies in a directory of mode 0700, has mode 0600, and a peer of another user is turned
+//! away before it is read from.
+
+mod client;
+mod read;
+mod select;
+mod server;
+mod types;
+
+pub use client::{Client, ClientError};
+pub use read::{Sight, cause_words, exit_code, wait_words};
+pub use select::{Selected, SelectError, Selector};
+pub use server::{SOCKET, ServeError, serve};
+pub use types::{
+    AttemptInfo, Cancel, FireInfo, HostInfo, JobInfo, PauseInfo, RecentInfo, Refusal, RetryRequest, Rest, RunInfo, RunState,
+    TaskInfo, Time,
+};

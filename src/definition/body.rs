@@ -1,0 +1,191 @@
+//! What a leaf does: exactly one of `run`, `exec`, `lua`, `script`, `uses`.
+
+use super::fields::{Checker, Field, Path};
+use super::known;
+use super::leaf::LeafKeys;
+use super::policy;
+use super::problem::{Code, Finding};
+use super::task::Action;
+use super::tree::Kind;
+use super::values;
+use super::words::words;
+use crate::base::did_you_mean;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// The functions that the embedding program registered: what `uses` can name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registered {
+    functions: BTreeSet<String>,
+}
+
+impl Registered {
+    /// These functions and no others.
+    pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Registered {
+        Registered { functions: names.into_iter().map(Into::into).collect() }
+    }
+
+    /// The names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.functions.iter().map(String::as_str)
+    }
+}
+
+/// The keys of a body as they were met.
+#[derive(Default)]
+pub(super) struct Body<'t> {
+    bodies: Vec<Field<'t>>,
+    with: Option<Field<'t>>,
+    /// A key was found that probably should have been a body.
+    pub(super) is_misspelt: bool,
+}
+
+impl<'t> Body<'t> {
+    /// Takes the field if it belongs to a body; gives whether it did.
+    pub(super) fn take(&mut self, field: &Field<'t>) -> bool {
+        if known::BODIES.contains(&field.key) {
+            self.bodies.push(field.clone());
+        } else if field.key == "with" {
+            self.with = Some(field.clone());
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// The first key of a body, if there is any.
+    pub(super) fn first(&self) -> Option<&Field<'t>> {
+        self.bodies.first().or(self.with.as_ref())
+    }
+
+    /// The action, with `shell` as the interpreter of `run`.
+    pub(super) fn action(
+        &self,
+        checker: &mut Checker,
+        owner: &Owner<'_>,
+        shell: Option<Vec<String>>,
+        registered: &Registered,
+    ) -> Option<Action> {
+        self.refuse_second(checker);
+        let Some(field) = self.bodies.first() else {
+            self.refuse_missing(checker, owner);
+            return None;
+        };
+        if let Some(with) = self.with.as_ref().filter(|_| field.key != "uses") {
+            let finding = Finding::new(
+                Code::E0137,
+                with.place.clone(),
+                "`with` belongs to `uses`",
+                "there is no `uses` here",
+            );
+            checker.report(finding.also(field.place.clone(), "the body is this"));
+        }
+        if owner.keys.shell.is_some() && field.key != "run" {
+            let finding = Finding::new(
+                Code::E0137,
+                field.place.clone(),
+                "`shell` belongs to `run`",
+                "this body needs no shell",
+            );
+            checker.report(finding);
+        }
+        match field.key {
+            "run" => checker.filled_text(field.value, "run").map(|script| run(script, shell)),
+            "exec" => policy::argv(checker, field.value).map(|argv| Action::Exec { argv }),
+            "lua" => checker.filled_text(field.value, "lua").map(|text| Action::Lua { text }),
+            "script" => {
+                checker.path_below(field.value, "script", "scripts").map(|file| Action::Script { file })
+            }
+            _ => self.call(checker, field, registered),
+        }
+    }
+
+    fn refuse_second(&self, checker: &mut Checker) {
+        if let [first, second, ..] = self.bodies.as_slice() {
+            let message = format!("a task has one body, but this has `{}` and `{}`", first.key, second.key);
+            let finding = Finding::new(Code::E0131, second.place.clone(), message, "the second body");
+            checker.report(finding.also(first.place.clone(), "the first body"));
+        }
+    }
+
+    fn refuse_missing(&self, checker: &mut Checker, owner: &Owner<'_>) {
+        if self.is_misspelt {
+            return;
+        }
+        let message = match owner.path.above {
+            Some(_) => format!("{} has no body", owner.path),
+            None => "the task has no body".to_owned(),
+        };
+        let label = "`run`, `exec`, `lua`, `script` or `uses` is required";
+        checker.report(
+            Finding::new(Code::E0130, owner.place.clone(), message, label)
+                .help("add for example `run: echo hello`"),
+        );
+    }
+
+    fn call(&self, checker: &mut Checker, field: &Field<'_>, registered: &Registered) -> Option<Action> {
+        let function = checker.filled_text(field.value, "uses")?;
+        let place = field.value.span.clone();
+        if let Some(instead) = built_in(&function) {
+            let message = format!(
+                "`uses: {function}` is part of the task language, but this version does not have it yet"
+            );
+            checker.report(Finding::new(Code::E0150, place, message, "not built yet").help(instead));
+            return None;
+        }
+        if !registered.functions.contains(&function) {
+            let finding = Finding::new(
+                Code::E0140,
+                place,
+                format!("no function `{function}` is registered"),
+                "unknown function",
+            );
+            let all = || match registered.functions.is_empty() {
+                true => {
+                    "no functions are registered: they come from the program that embeds the host".to_owned()
+                }
+                false => format!("registered: {}", registered.names().collect::<Vec<_>>().join(", ")),
+            };
+            checker.report(finding.suggest(did_you_mean(&function, registered.names()), all));
+            return None;
+        }
+        let with = match self.with.as_ref().map(|field| field.value) {
+            None => Value::Null,
+            Some(node) if matches!(node.kind, Kind::Broken) => return None,
+            Some(node) => {
+                checker.free_form(node);
+                values::json(node)
+            }
+        };
+        Some(Action::Call { function, with })
+    }
+}
+
+/// Whose body it is, for messages.
+pub(super) struct Owner<'o> {
+    pub(super) path: &'o Path<'o>,
+    pub(super) place: Range<usize>,
+    pub(super) keys: &'o LeafKeys,
+}
+
+fn run(script: String, shell: Option<Vec<String>>) -> Action {
+    match shell {
+        Some(shell) => Action::Run { script, shell, words: None },
+        None => {
+            let words = words(&script);
+            Action::Run { script, shell: ["sh", "-eu", "-c"].map(str::to_owned).to_vec(), words }
+        }
+    }
+}
+
+/// What to use instead of an action of the language that this version does not have.
+fn built_in(function: &str) -> Option<&'static str> {
+    match function {
+        "http.request" => Some("call `curl` in `run`"),
+        "approval" => Some("let a person start the second half as a task of its own"),
+        _ if function.starts_with("task:") => Some("name the task in `depends_on`"),
+        _ if function.starts_with("wait.") => Some("wait in the script, or use `retry` with a delay"),
+        _ => None,
+    }
+}

@@ -1,0 +1,291 @@
+//! The children of a pipeline: `tasks`, a mapping by id, or `steps`, a list in which each follows the one before.
+
+use super::body::Body;
+use super::fields::{Checker, Field, Path, list};
+use super::file::Link;
+use super::known;
+use super::leaf::{self, LeafKeys};
+use super::problem::{Code, Finding};
+use super::tree::{Kind, Node};
+use crate::base::TaskName;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// One child as it is written.
+pub(super) struct Child<'t> {
+    pub(super) id: String,
+    /// Where it is named.
+    pub(super) place: Range<usize>,
+    pub(super) keys: LeafKeys,
+    pub(super) body: Body<'t>,
+    /// What it depends on, as written.
+    pub(super) needs: Vec<(String, Range<usize>)>,
+    /// The step before it.
+    pub(super) follows: Option<String>,
+}
+
+/// Reads `tasks`.
+pub(super) fn from_map<'t>(checker: &mut Checker, field: &Field<'t>, above: &Path<'_>) -> Vec<Child<'t>> {
+    let path = above.child("tasks");
+    let Some(fields) = checker.fields(field.value, &path) else { return Vec::new() };
+    refuse_empty(checker, field, fields.is_empty());
+    let child =
+        |field: Field<'t>| read(checker, field.value, field.key.to_owned(), field.place, &path, known::CHILD);
+    fields.into_iter().filter_map(child).collect()
+}
+
+/// Reads `steps`.
+pub(super) fn from_list<'t>(checker: &mut Checker, field: &Field<'t>, above: &Path<'_>) -> Vec<Child<'t>> {
+    let path = above.child("steps");
+    if matches!(field.value.kind, Kind::Map(_)) {
+        let finding = Finding::new(
+            Code::E0110,
+            field.value.span.clone(),
+            "`steps` must be a list",
+            "this is a mapping",
+        );
+        checker.report(finding.help("begin every step with `- `, or use `tasks` for a mapping by id"));
+        return Vec::new();
+    }
+    let items = list(field.value);
+    refuse_empty(checker, field, items.is_empty() && !matches!(field.value.kind, Kind::Broken));
+    let mut children: Vec<Child<'t>> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let place = first_key(item);
+        let Some(mut child) = read(checker, item, format!("step{}", index + 1), place, &path, known::STEP)
+        else {
+            continue;
+        };
+        if let Some(same) = children.iter().find(|other| other.id == child.id) {
+            let finding = Finding::new(
+                Code::E0106,
+                child.place.clone(),
+                format!("two steps are called `{}`", child.id),
+                "named again here",
+            );
+            checker.report(finding.also(same.place.clone(), "first named here"));
+            continue;
+        }
+        child.follows = children.last().map(|before| before.id.clone());
+        children.push(child);
+    }
+    children
+}
+
+fn first_key(item: &Node<'_>) -> Range<usize> {
+    match &item.kind {
+        Kind::Map(entries) => entries.first().map_or(item.span.clone(), |(key, _)| key.span.clone()),
+        Kind::Null | Kind::Text { .. } | Kind::List(_) | Kind::Broken => item.span.clone(),
+    }
+}
+
+fn refuse_empty(checker: &mut Checker, field: &Field<'_>, is_empty: bool) {
+    if is_empty {
+        let message = format!("`{}` is empty", field.key);
+        checker.report(Finding::new(
+            Code::E0134,
+            field.place.clone(),
+            message,
+            "at least one child is needed",
+        ));
+    }
+}
+
+fn read<'t>(
+    checker: &mut Checker,
+    node: &'t Node<'t>,
+    id: String,
+    place: Range<usize>,
+    above: &Path<'_>,
+    keys: &[&str],
+) -> Option<Child<'t>> {
+    if let Kind::Text { text, .. } = &node.kind {
+        let finding = Finding::new(
+            Code::E0110,
+            node.span.clone(),
+            "a child of a pipeline must be a mapping",
+            "this is text",
+        );
+        checker.report(
+            finding
+                .fix(node.span.start..node.span.start, "run: ")
+                .help(format!("write `run: {}`", text.trim())),
+        );
+        return None;
+    }
+    let path = above.child(&id);
+    let fields = checker.fields(node, &path)?;
+    let mut child = Child {
+        id: id.clone(),
+        place,
+        keys: LeafKeys::default(),
+        body: Body::default(),
+        needs: Vec::new(),
+        follows: None,
+    };
+    let (mut depends_on, mut name) = (None, None);
+    for field in fields {
+        match field.key {
+            "id" | "name" if keys.contains(&"id") => name_step(checker, &mut child, &mut name, &field),
+            "depends_on" | "needs" => take_depends_on(checker, &mut depends_on, field),
+            _ if child.body.take(&field) => {}
+            _ if child.keys.take(&field, &path, checker) => {}
+            key if known::TASK_ONLY.contains(&key) => refuse_task_key(checker, &field),
+            _ => child.body.is_misspelt |= checker.unknown(&field, &path, keys, known::LATER),
+        }
+    }
+    child.needs = depends_on.map_or_else(Vec::new, |field| needs(checker, &field, &path));
+    Some(child)
+}
+
+fn name_step(
+    checker: &mut Checker,
+    child: &mut Child<'_>,
+    name: &mut Option<Range<usize>>,
+    field: &Field<'_>,
+) {
+    if let Some(first) = name {
+        let finding = Finding::new(
+            Code::E0137,
+            field.place.clone(),
+            "a step has either `id` or `name`",
+            "the second one",
+        );
+        return checker.report(
+            finding.also(first.clone(), "the first one").help("for words about it use `description`"),
+        );
+    }
+    *name = Some(field.place.clone());
+    if let Some(id) = checker.filled_text(field.value, field.key) {
+        child.id = id;
+        child.place = field.value.span.clone();
+    }
+}
+
+fn refuse_task_key(checker: &mut Checker, field: &Field<'_>) {
+    let message = match field.key {
+        "tasks" | "steps" => "a child of a pipeline cannot be a pipeline".to_owned(),
+        key => format!("`{key}` belongs to the whole task, not to a child"),
+    };
+    let help = match field.key {
+        "tasks" | "steps" => {
+            "write its children beside the others, or make it a file of its own and depend on it"
+        }
+        _ => "write it at the top of the file",
+    };
+    checker.report(Finding::new(Code::E0133, field.place.clone(), message, "not at this level").help(help));
+}
+
+/// Takes `depends_on`, or its alias `needs` with a hint.
+pub(super) fn take_depends_on<'t>(checker: &mut Checker, slot: &mut Option<Field<'t>>, field: Field<'t>) {
+    if let Some(first) = slot {
+        let message = "`depends_on` and `needs` are the same key";
+        let finding = Finding::new(Code::E0106, field.place.clone(), message, "given again here");
+        return checker.report(finding.also(first.place.clone(), "first given here"));
+    }
+    if field.key == "needs" {
+        leaf::hint_at(checker, &field.place, "needs", "depends_on");
+    }
+    *slot = Some(field);
+}
+
+/// The names of `depends_on` with their places: names, or `{task, when: succeeded}`.
+pub(super) fn needs(
+    checker: &mut Checker,
+    field: &Field<'_>,
+    above: &Path<'_>,
+) -> Vec<(String, Range<usize>)> {
+    let path = above.child("depends_on");
+    list(field.value).iter().filter_map(|item| need(checker, item, &path)).collect()
+}
+
+fn need(checker: &mut Checker, item: &Node<'_>, path: &Path<'_>) -> Option<(String, Range<usize>)> {
+    if !matches!(item.kind, Kind::Map(_)) {
+        return Some((checker.filled_text(item, "depends_on")?, item.span.clone()));
+    }
+    let mut task = None;
+    let mut has_task = false;
+    for field in checker.fields(item, path)? {
+        match field.key {
+            "task" => {
+                has_task = true;
+                task = checker.filled_text(field.value, "task").map(|name| (name, field.value.span.clone()));
+            }
+            "when" => when(checker, field.value),
+            _ => _ = checker.unknown(&field, path, &["task", "when"], &[]),
+        }
+    }
+    if !has_task {
+        let finding =
+            Finding::new(Code::E0130, item.span.clone(), "a dependency has no `task`", "`task` is required");
+        checker.report(finding.help("write a name, or `{ task: NAME, when: succeeded }`"));
+    }
+    task
+}
+
+fn when(checker: &mut Checker, node: &Node<'_>) {
+    if let Some(word @ ("failed" | "ended" | "skipped" | "started" | "ready")) = node.as_text() {
+        let message =
+            format!("`when: {word}` is part of the task language, but this version does not have it yet");
+        let finding = Finding::new(Code::E0150, node.span.clone(), message, "not built yet");
+        return checker.report(finding.help("a dependency waits for success; `continue_on_error: true` on the other task lets this one start all the same"));
+    }
+    checker.choice(node, "when", &[("succeeded", ())]);
+}
+
+/// The full names of the children by id.
+pub(super) fn names(
+    checker: &mut Checker,
+    pipeline: &TaskName,
+    children: &[Child<'_>],
+) -> BTreeMap<String, TaskName> {
+    let mut names = BTreeMap::new();
+    for child in children {
+        match pipeline.child(&child.id) {
+            Ok(name) => {
+                names.insert(child.id.clone(), name);
+            }
+            Err(error) => {
+                let message = format!("`{}` cannot name a task: {error}", child.id);
+                checker.report(Finding::new(
+                    Code::E0123,
+                    child.place.clone(),
+                    message,
+                    "expected letters, digits, `.`, `_`, `-`",
+                ));
+            }
+        }
+    }
+    names
+}
+
+/// The dependencies of one leaf by full name: siblings first, then other files. Each once.
+pub(super) fn links(
+    checker: &mut Checker,
+    leaf: usize,
+    needs: Vec<(String, Range<usize>)>,
+    pipeline: &TaskName,
+    siblings: &BTreeMap<String, TaskName>,
+) -> Vec<Link> {
+    let mut links: Vec<Link> = Vec::with_capacity(needs.len());
+    let mut seen = std::collections::HashSet::with_capacity(needs.len());
+    for (text, span) in needs {
+        let to = match siblings.get(&text).cloned().map_or_else(|| TaskName::new(&text), Ok) {
+            Ok(to) => to,
+            Err(error) => {
+                let message = format!("`{text}` cannot name a task: {error}");
+                checker.report(Finding::new(
+                    Code::E0123,
+                    span,
+                    message,
+                    format!("in a dependency of {pipeline}"),
+                ));
+                continue;
+            }
+        };
+        if seen.insert(to.clone()) {
+            links.push(Link { leaf, to, span, is_chain: false });
+        }
+    }
+    links
+}

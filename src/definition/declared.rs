@@ -1,0 +1,262 @@
+//! The key `params`: what may be given when a run is created.
+
+use super::fields::{Checker, Field, Path};
+use super::params;
+use super::problem::{Code, Finding};
+use super::task::{Param, ParamType};
+use super::tree::{Kind, Node};
+use super::values;
+use serde_json::Value;
+use std::ops::Range;
+
+const PARAM: &[&str] =
+    &["type", "default", "enum", "required", "pattern", "minimum", "maximum", "description"];
+const PARAM_IN_LIST: &[&str] =
+    &["name", "type", "default", "enum", "required", "pattern", "minimum", "maximum", "description"];
+
+const TYPES: [(&str, ParamType); 8] = [
+    ("string", ParamType::String),
+    ("integer", ParamType::Integer),
+    ("number", ParamType::Number),
+    ("boolean", ParamType::Boolean),
+    ("date", ParamType::Date),
+    ("duration", ParamType::Duration),
+    ("list", ParamType::List),
+    ("json", ParamType::Json),
+];
+
+/// Declarations in the order they were written: a mapping by name, or a list of `{name, …}`.
+pub(super) fn params(checker: &mut Checker, field: &Field<'_>, above: &Path<'_>) -> Vec<Param> {
+    let path = above.child("params");
+    let mut declared: Vec<(Param, Range<usize>)> = Vec::new();
+    if let Kind::List(items) = &field.value.kind {
+        for item in items {
+            declared.extend(from_list(checker, item, &path));
+        }
+    } else {
+        for entry in checker.fields(field.value, &path).unwrap_or_default() {
+            declared.extend(from_map(checker, &entry, &path));
+        }
+    }
+    refuse_same_variable(checker, &mut declared);
+    declared.into_iter().map(|(param, _)| param).collect()
+}
+
+/// `day` and `DAY` would be the same variable.
+fn refuse_same_variable(checker: &mut Checker, declared: &mut Vec<(Param, Range<usize>)>) {
+    let mut seen = std::collections::HashMap::new();
+    declared.retain(|(param, place)| {
+        let variable = format!("PARAM_{}", param.name.to_ascii_uppercase());
+        let first = seen.entry(variable.clone()).or_insert_with(|| place.clone()).clone();
+        if first != *place {
+            let message = format!("two parameters would be ${variable}");
+            let finding = Finding::new(Code::E0106, place.clone(), message, "this is the second one");
+            checker.report(finding.also(first.clone(), "the first one"));
+        }
+        first == *place
+    });
+}
+
+fn from_map(checker: &mut Checker, field: &Field<'_>, above: &Path<'_>) -> Option<(Param, Range<usize>)> {
+    if !checker.is_identifier(field.key, &field.place, "a parameter") {
+        return None;
+    }
+    let path = above.child(field.key);
+    let param = match &field.value.kind {
+        Kind::Map(_) => {
+            let mut draft = Draft::default();
+            for entry in checker.fields(field.value, &path)? {
+                draft.take(checker, &entry, &path, PARAM);
+            }
+            draft.finish(checker, field.key)
+        }
+        Kind::Broken => return None,
+        Kind::Null | Kind::Text { .. } | Kind::List(_) => short(checker, field)?,
+    };
+    Some((param, field.place.clone()))
+}
+
+fn from_list(checker: &mut Checker, item: &Node<'_>, above: &Path<'_>) -> Option<(Param, Range<usize>)> {
+    if let Some(name) = item.as_text() {
+        let is_good = checker.is_identifier(name, &item.span, "a parameter");
+        return is_good.then(|| (Draft::default().finish(checker, name), item.span.clone()));
+    }
+    let (mut draft, mut name) = (Draft::default(), None);
+    for entry in checker.fields(item, above)? {
+        if entry.key == "name" {
+            name = Some((checker.filled_text(entry.value, "name"), entry.value.span.clone()));
+        } else {
+            draft.take(checker, &entry, above, PARAM_IN_LIST);
+        }
+    }
+    let Some((name, place)) = name else {
+        checker.report(Finding::new(
+            Code::E0130,
+            item.span.clone(),
+            "a parameter has no `name`",
+            "`name` is required",
+        ));
+        return None;
+    };
+    let name = name.filter(|name| checker.is_identifier(name, &place, "a parameter"))?;
+    Some((draft.finish(checker, &name), place))
+}
+
+/// `day: 2026-11-21` is a parameter with that default, and its type is guessed from it.
+fn short(checker: &mut Checker, field: &Field<'_>) -> Option<Param> {
+    debug_assert!(params::is_name(field.key));
+    let value = values::json(field.value);
+    let draft = match value {
+        Value::Null => Draft::default(),
+        value => Draft { default: Some((value, field.value.span.clone())), ..Draft::default() },
+    };
+    Some(draft.finish(checker, field.key))
+}
+
+/// A declaration while its keys are read.
+#[derive(Default)]
+struct Draft {
+    kind: Option<ParamType>,
+    default: Option<(Value, Range<usize>)>,
+    choices: Vec<(Value, Range<usize>)>,
+    required: Option<(bool, Range<usize>)>,
+    pattern: Option<(String, Range<usize>)>,
+    minimum: Option<(f64, Range<usize>)>,
+    maximum: Option<(f64, Range<usize>)>,
+    description: Option<String>,
+}
+
+impl Draft {
+    fn take(&mut self, checker: &mut Checker, field: &Field<'_>, path: &Path<'_>, known: &[&str]) {
+        let (key, value, span) = (field.key, field.value, field.value.span.clone());
+        match key {
+            "type" => self.kind = checker.choice(value, key, &TYPES),
+            "default" => match value.kind {
+                Kind::Null => checker.no_value(value, key),
+                Kind::Broken => {}
+                Kind::Text { .. } | Kind::List(_) | Kind::Map(_) => {
+                    self.default = Some((values::json(value), span))
+                }
+            },
+            "enum" => self.choices = choices(checker, field),
+            "required" => self.required = checker.boolean(value, key).map(|required| (required, span)),
+            "pattern" => self.pattern = pattern(checker, field),
+            "minimum" => {
+                self.minimum = checker.number(value, key, f64::MIN..=f64::MAX).map(|number| (number, span))
+            }
+            "maximum" => {
+                self.maximum = checker.number(value, key, f64::MIN..=f64::MAX).map(|number| (number, span))
+            }
+            "description" => self.description = checker.text(value, key),
+            _ => _ = checker.unknown(field, path, known, &[]),
+        }
+    }
+
+    fn finish(self, checker: &mut Checker, name: &str) -> Param {
+        let kind = self.kind.unwrap_or_else(|| self.guess());
+        self.refuse_contradictions(checker, kind);
+        let rules = Param {
+            name: name.to_owned(),
+            kind,
+            default: None,
+            required: self.required.is_some_and(|(required, _)| required),
+            choices: Vec::new(),
+            pattern: self.pattern.map(|(pattern, _)| pattern),
+            minimum: self.minimum.map(|(number, _)| number),
+            maximum: self.maximum.map(|(number, _)| number),
+            description: self.description,
+        };
+        let mut fitting = |rules: &Param, value: &Value, span: &Range<usize>, what: &str| match params::read(
+            rules, value,
+        ) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                let message = format!("the {what} of `{name}` does not fit: {fault}");
+                checker.report(Finding::new(Code::E0138, span.clone(), message, "this value"));
+                None
+            }
+        };
+        let choices =
+            self.choices.iter().filter_map(|(value, span)| fitting(&rules, value, span, "enum")).collect();
+        let rules = Param { choices, ..rules };
+        let default = self.default.and_then(|(value, span)| fitting(&rules, &value, &span, "default"));
+        Param { default, ..rules }
+    }
+
+    fn guess(&self) -> ParamType {
+        let example = self.default.as_ref().or(self.choices.first()).map(|(value, _)| value);
+        let bounded = self.minimum.is_some() || self.maximum.is_some();
+        match example {
+            Some(value) => params::guess(value),
+            None if bounded => ParamType::Number,
+            None => ParamType::String,
+        }
+    }
+
+    fn refuse_contradictions(&self, checker: &mut Checker, kind: ParamType) {
+        let mut refuse = |span: &Range<usize>, message: &str, label: &str, other: Option<&Range<usize>>| {
+            let finding = Finding::new(Code::E0137, span.clone(), message, label);
+            checker.report(match other {
+                Some(other) => finding.also(other.clone(), "and this"),
+                None => finding,
+            });
+        };
+        if let (Some((true, span)), Some((_, other))) = (&self.required, &self.default) {
+            refuse(
+                span,
+                "a parameter with a default cannot be required",
+                "with this nothing would need the default",
+                Some(other),
+            );
+        }
+        if let (Some((low, other)), Some((high, span))) = (&self.minimum, &self.maximum)
+            && low > high
+        {
+            refuse(span, "`maximum` is smaller than `minimum`", "no value could fit", Some(other));
+        }
+        if let Some((_, span)) = &self.pattern
+            && kind != ParamType::String
+        {
+            refuse(span, "only text can have a pattern", "this parameter is no text", None);
+        }
+        let has_size = match kind {
+            ParamType::String
+            | ParamType::Integer
+            | ParamType::Number
+            | ParamType::Duration
+            | ParamType::List => true,
+            ParamType::Boolean | ParamType::Date | ParamType::Json => false,
+        };
+        if let Some((_, span)) = self.minimum.as_ref().or(self.maximum.as_ref())
+            && !has_size
+        {
+            refuse(span, "a parameter of this type has no size", "this compares nothing", None);
+        }
+    }
+}
+
+fn choices(checker: &mut Checker, field: &Field<'_>) -> Vec<(Value, Range<usize>)> {
+    let items = super::fields::list(field.value);
+    if items.is_empty() && !matches!(field.value.kind, Kind::Broken) {
+        let message = "`enum` is empty";
+        checker.report(Finding::new(
+            Code::E0134,
+            field.place.clone(),
+            message,
+            "at least one value is needed",
+        ));
+    }
+    items.iter().map(|item| (values::json(item), item.span.clone())).collect()
+}
+
+fn pattern(checker: &mut Checker, field: &Field<'_>) -> Option<(String, Range<usize>)> {
+    let text = checker.filled_text(field.value, "pattern")?;
+    match params::whole(&text) {
+        Ok(_) => Some((text, field.value.span.clone())),
+        Err(error) => {
+            let message = format!("`{text}` is not a regular expression");
+            checker.report(Finding::new(Code::E0129, field.value.span.clone(), message, error.to_string()));
+            None
+        }
+    }
+}

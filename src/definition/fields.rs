@@ -1,0 +1,431 @@
+//! Taking a tree apart: every `take` either gives a value or leaves a finding, and never stops the rest.
+//!
+//! What a key means is not known here.
+
+use super::known;
+use super::problem::{Code, Finding};
+use super::tree::{Kind, Node};
+use super::values;
+use crate::base::{Millis, did_you_mean};
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::{Range, RangeInclusive};
+
+/// Collects what is wrong while a file is taken apart.
+#[derive(Default)]
+pub(super) struct Checker {
+    pub(super) findings: Vec<Finding>,
+}
+
+/// One entry of a mapping.
+#[derive(Clone)]
+pub(super) struct Field<'t> {
+    pub(super) key: &'t str,
+    pub(super) place: Range<usize>,
+    pub(super) value: &'t Node<'t>,
+}
+
+/// Where in the file a mapping stands, for messages: `tasks.dump.retry`. Built without allocating.
+#[derive(Clone, Copy)]
+pub(super) struct Path<'p> {
+    pub(super) above: Option<&'p Path<'p>>,
+    pub(super) name: &'p str,
+}
+
+impl<'p> Path<'p> {
+    pub(super) const fn root(name: &'p str) -> Path<'p> {
+        Path { above: None, name }
+    }
+
+    pub(super) const fn child(&'p self, name: &'p str) -> Path<'p> {
+        Path { above: Some(self), name }
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.above {
+            Some(Path { above: None, .. }) => f.write_str(self.name),
+            Some(above) => write!(f, "{above}.{}", self.name),
+            None => f.write_str(self.name),
+        }
+    }
+}
+
+impl Checker {
+    pub(super) fn report(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// The entries of a mapping: merged, without duplicates and without `x-` keys. `None` when it is none.
+    pub(super) fn fields<'t>(
+        &mut self,
+        node: &'t Node<'t>,
+        what: &dyn fmt::Display,
+    ) -> Option<Vec<Field<'t>>> {
+        match &node.kind {
+            Kind::Map(entries) => Some(self.own_and_merged(entries)),
+            Kind::Null => Some(Vec::new()),
+            Kind::Broken => None,
+            Kind::Text { .. } | Kind::List(_) => {
+                let message = format!("`{what}` must be a mapping");
+                self.report(Finding::new(
+                    Code::E0110,
+                    node.span.clone(),
+                    message,
+                    "expected `key: value` lines",
+                ));
+                None
+            }
+        }
+    }
+
+    fn own_and_merged<'t>(&mut self, entries: &'t [(Node<'t>, Node<'t>)]) -> Vec<Field<'t>> {
+        let mut fields: Vec<Field<'t>> = Vec::with_capacity(entries.len());
+        let mut seen: HashMap<&str, Range<usize>> = HashMap::with_capacity(entries.len());
+        let mut merges = Vec::new();
+        for (key, value) in entries {
+            let Some(name) = self.key(key) else { continue };
+            if let Some(first) = seen.insert(name, key.span.clone()) {
+                let finding = Finding::new(
+                    Code::E0106,
+                    key.span.clone(),
+                    format!("`{name}` is given twice"),
+                    "given again here",
+                );
+                self.report(finding.also(first.clone(), "first given here"));
+                seen.insert(name, first);
+            } else if name == "<<" {
+                merges.push(value);
+            } else if !name.starts_with("x-") {
+                fields.push(Field { key: name, place: key.span.clone(), value });
+            }
+        }
+        for value in merges {
+            for field in self.merged(value) {
+                if !seen.contains_key(field.key) {
+                    seen.insert(field.key, field.place.clone());
+                    fields.push(field);
+                }
+            }
+        }
+        fields
+    }
+
+    /// Looks for duplicate keys in a value whose keys nobody knows.
+    pub(super) fn free_form(&mut self, node: &Node<'_>) {
+        match &node.kind {
+            Kind::Map(entries) => {
+                for field in self.own_and_merged(entries) {
+                    self.free_form(field.value);
+                }
+            }
+            Kind::List(items) => {
+                for item in items {
+                    self.free_form(item);
+                }
+            }
+            Kind::Null | Kind::Text { .. } | Kind::Broken => {}
+        }
+    }
+
+    fn key<'t>(&mut self, key: &'t Node<'t>) -> Option<&'t str> {
+        match &key.kind {
+            Kind::Text { text, .. } => Some(text),
+            Kind::Broken => None,
+            Kind::Null | Kind::List(_) | Kind::Map(_) => {
+                let finding =
+                    Finding::new(Code::E0115, key.span.clone(), "a key must be text", "this is no text");
+                self.report(finding);
+                None
+            }
+        }
+    }
+
+    fn merged<'t>(&mut self, value: &'t Node<'t>) -> Vec<Field<'t>> {
+        let mut fields = Vec::new();
+        let maps = match &value.kind {
+            Kind::List(items) => items.as_slice(),
+            Kind::Null | Kind::Text { .. } | Kind::Map(_) | Kind::Broken => std::slice::from_ref(value),
+        };
+        for map in maps {
+            match &map.kind {
+                Kind::Map(entries) => fields.extend(self.own_and_merged(entries)),
+                Kind::Broken => {}
+                Kind::Null | Kind::Text { .. } | Kind::List(_) => {
+                    let message = "the merge key `<<` takes a mapping";
+                    self.report(Finding::new(
+                        Code::E0114,
+                        map.span.clone(),
+                        message,
+                        "expected an alias such as `*common`",
+                    ));
+                }
+            }
+        }
+        fields
+    }
+
+    /// Says what is wrong with a key that nobody took: not built yet, from another tool, misspelt, or unknown.
+    ///
+    /// Gives whether a body was probably meant: then nobody needs to hear that there is none.
+    pub(super) fn unknown(
+        &mut self,
+        field: &Field<'_>,
+        path: &Path<'_>,
+        keys: &[&str],
+        later: &[known::Later],
+    ) -> bool {
+        let key = field.key;
+        if let Some(later) = later.iter().find(|later| later.key == key) {
+            let message =
+                format!("`{key}` is part of the task language, but this version does not have it yet");
+            let finding = Finding::new(Code::E0150, field.place.clone(), message, "not built yet");
+            self.report(finding.help(later.instead.unwrap_or("remove it for now")));
+            return false;
+        }
+        let message = match path.above {
+            Some(_) => format!("unknown field `{key}` in {path}"),
+            None => format!("unknown field `{key}`"),
+        };
+        let finding = Finding::new(Code::E0104, field.place.clone(), message, "not a field of this object");
+        let foreign = known::FOREIGN
+            .iter()
+            .find(|(word, ours)| *word == key && keys.contains(ours))
+            .map(|(_, ours)| *ours);
+        let meant = did_you_mean(key, keys.iter().copied());
+        self.report(match foreign {
+            Some(ours) => finding.help(format!("here it is called `{ours}`")),
+            None => finding.suggest(meant, || format!("known fields: {}", keys.join(", "))),
+        });
+        foreign.or(meant).is_some_and(|word| known::BODIES.contains(&word))
+    }
+
+    /// Says that a key has no value.
+    pub(super) fn no_value(&mut self, node: &Node<'_>, what: &str) {
+        let finding = Finding::new(
+            Code::E0116,
+            node.span.clone(),
+            format!("`{what}` has no value"),
+            "expected a value here",
+        );
+        self.report(finding.help("write a value, or remove the key; an empty text is \"\""));
+    }
+
+    fn wrong_shape(&mut self, node: &Node<'_>, what: &str, expected: &str) {
+        let message = format!("`{what}` must be {expected}");
+        self.report(Finding::new(Code::E0110, node.span.clone(), message, format!("expected {expected}")));
+    }
+
+    /// Text, or anything that is written as one: `1.10` stays `1.10`.
+    pub(super) fn text(&mut self, node: &Node<'_>, what: &str) -> Option<String> {
+        match &node.kind {
+            Kind::Text { text, .. } if text.contains('\0') => {
+                let message = format!("`{what}` holds a NUL character");
+                self.report(Finding::new(
+                    Code::E0110,
+                    node.span.clone(),
+                    message,
+                    "no program can be given this",
+                ));
+                None
+            }
+            Kind::Text { text, .. } => Some(text.clone().into_owned()),
+            Kind::Null => {
+                self.no_value(node, what);
+                None
+            }
+            Kind::List(_) | Kind::Map(_) => {
+                self.wrong_shape(node, what, "text");
+                None
+            }
+            Kind::Broken => None,
+        }
+    }
+
+    /// Text that is more than blanks.
+    pub(super) fn filled_text(&mut self, node: &Node<'_>, what: &str) -> Option<String> {
+        let text = self.text(node, what)?;
+        if text.trim().is_empty() {
+            self.no_value(node, what);
+            return None;
+        }
+        Some(text)
+    }
+
+    /// `true` or `false` and nothing else.
+    pub(super) fn boolean(&mut self, node: &Node<'_>, what: &str) -> Option<bool> {
+        let word = match &node.kind {
+            Kind::Text { text, is_plain: true } if text == "true" || text == "false" => {
+                return Some(text == "true");
+            }
+            Kind::Text { text, .. } => text.to_ascii_lowercase(),
+            Kind::Null => {
+                self.no_value(node, what);
+                return None;
+            }
+            Kind::List(_) | Kind::Map(_) => {
+                self.wrong_shape(node, what, "`true` or `false`");
+                return None;
+            }
+            Kind::Broken => return None,
+        };
+        let meant = match word.as_str() {
+            "yes" | "y" | "on" | "true" | "1" => Some("true"),
+            "no" | "n" | "off" | "false" | "0" => Some("false"),
+            _ => None,
+        };
+        let message = format!("`{what}` must be `true` or `false`");
+        let finding = Finding::new(Code::E0113, node.span.clone(), message, "this is neither");
+        self.report(finding.suggest(meant, || "write `true` or `false`".to_owned()));
+        None
+    }
+
+    /// A whole number in a range.
+    pub(super) fn integer(&mut self, node: &Node<'_>, what: &str, range: RangeInclusive<i64>) -> Option<i64> {
+        let number = self.scalar(node, what, "a whole number")?.parse::<i64>().ok();
+        let (low, high) = (range.start(), range.end());
+        match number {
+            Some(number) if range.contains(&number) => Some(number),
+            Some(number) => self.bad_number(
+                node,
+                what,
+                format!("from {low} to {high}"),
+                format!("{number} is out of range"),
+            ),
+            None => self.bad_number(
+                node,
+                what,
+                format!("a whole number from {low} to {high}"),
+                "this is no whole number".to_owned(),
+            ),
+        }
+    }
+
+    /// A number in a range.
+    pub(super) fn number(&mut self, node: &Node<'_>, what: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        let number =
+            self.scalar(node, what, "a number")?.parse::<f64>().ok().filter(|number| number.is_finite());
+        let (low, high) = (range.start(), range.end());
+        let bounds = if *high == f64::MAX { String::new() } else { format!(" from {low} to {high}") };
+        match number {
+            Some(number) if range.contains(&number) => Some(number),
+            Some(number) => {
+                self.bad_number(node, what, format!("a number{bounds}"), format!("{number} is out of range"))
+            }
+            None => self.bad_number(node, what, format!("a number{bounds}"), "this is no number".to_owned()),
+        }
+    }
+
+    fn bad_number<T>(&mut self, node: &Node<'_>, what: &str, expected: String, label: String) -> Option<T> {
+        self.report(Finding::new(
+            Code::E0121,
+            node.span.clone(),
+            format!("`{what}` must be {expected}"),
+            label,
+        ));
+        None
+    }
+
+    /// The text of a scalar, or a finding that something else was expected.
+    fn scalar<'t>(&mut self, node: &'t Node<'_>, what: &str, expected: &str) -> Option<&'t str> {
+        match &node.kind {
+            Kind::Text { text, .. } => Some(text),
+            Kind::Null => {
+                self.no_value(node, what);
+                None
+            }
+            Kind::List(_) | Kind::Map(_) => {
+                self.wrong_shape(node, what, expected);
+                None
+            }
+            Kind::Broken => None,
+        }
+    }
+
+    /// A length of time; zero only where `may_be_zero`.
+    pub(super) fn span(&mut self, node: &Node<'_>, what: &str, may_be_zero: bool) -> Option<Millis> {
+        let text = self.scalar(node, what, "a duration such as 30s")?;
+        let label = match text.parse::<Millis>() {
+            Ok(Millis(0)) if !may_be_zero => "it must be longer than nothing".to_owned(),
+            Ok(span) => return Some(span),
+            Err(error) => error.to_string(),
+        };
+        let message = format!("`{what}` is not a duration: `{text}`");
+        self.report(Finding::new(Code::E0120, node.span.clone(), message, label));
+        None
+    }
+
+    /// One of these words.
+    pub(super) fn choice<T: Copy>(&mut self, node: &Node<'_>, what: &str, words: &[(&str, T)]) -> Option<T> {
+        let all = || words.iter().map(|(word, _)| *word);
+        let list = || all().collect::<Vec<_>>().join(", ");
+        let text = self.scalar(node, what, "a word")?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        let message = format!("`{text}` is not a value of `{what}`");
+        let finding = Finding::new(Code::E0122, node.span.clone(), message, format!("one of: {}", list()));
+        self.report(finding.suggest(did_you_mean(text, all()), || format!("write one of: {}", list())));
+        None
+    }
+
+    /// Every entry of a list of texts; a single text counts as a list of one.
+    pub(super) fn texts(&mut self, node: &Node<'_>, what: &str) -> Vec<String> {
+        list(node).iter().filter_map(|item| self.text(item, what)).collect()
+    }
+
+    /// A mapping of names to texts.
+    pub(super) fn text_map(&mut self, node: &Node<'_>, what: &str) -> Vec<(String, Range<usize>, String)> {
+        let fields = self.fields(node, &what).unwrap_or_default();
+        let entry = |field: Field<'_>| {
+            let value = self.text(field.value, field.key)?;
+            Some((field.key.to_owned(), field.place, value))
+        };
+        fields.into_iter().filter_map(entry).collect()
+    }
+
+    /// Says that a name of a variable or a parameter is none; gives whether it is one.
+    pub(super) fn is_identifier(&mut self, name: &str, place: &Range<usize>, what: &str) -> bool {
+        let is_good = values::is_identifier(name);
+        if !is_good {
+            let message = format!("`{name}` cannot be the name of {what}");
+            let label = "use letters, digits and `_`, and begin with no digit";
+            self.report(Finding::new(Code::E0123, place.clone(), message, label));
+        }
+        is_good
+    }
+
+    /// A path below a folder of the project: relative, without `..`.
+    pub(super) fn path_below(&mut self, node: &Node<'_>, what: &str, folder: &str) -> Option<String> {
+        let path = self.filled_text(node, what)?;
+        let is_below = !path.starts_with('/') && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        if !is_below {
+            let message = format!("`{path}` does not name a file below `{folder}/`");
+            let finding = Finding::new(
+                Code::E0124,
+                node.span.clone(),
+                message,
+                "expected a relative path without `..`",
+            );
+            self.report(finding);
+            return None;
+        }
+        if let Some(short) = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) {
+            let message = format!("the path is already relative to `{folder}/`");
+            let finding =
+                Finding::new(Code::W0202, node.span.clone(), message, format!("this is `{folder}/{path}`"));
+            self.report(finding.fix(node.span.clone(), short).help(format!("write `{short}`")));
+        }
+        Some(path)
+    }
+}
+
+/// The entries of a list; a single value counts as a list of one, nothing as an empty list.
+pub(super) fn list<'t>(node: &'t Node<'t>) -> &'t [Node<'t>] {
+    match &node.kind {
+        Kind::List(items) => items,
+        Kind::Null | Kind::Broken => &[],
+        Kind::Text { .. } | Kind::Map(_) => std::slice::from_ref(node),
+    }
+}

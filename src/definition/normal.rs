@@ -1,0 +1,115 @@
+//! The normalised form of a task: what is shown, stored beside a run, and hashed.
+//!
+//! Two files that mean the same have the same normalised form, whatever their spelling.
+
+use super::task::{Leaf, Overlap, Param, ParamType, Params, Task, Timetable};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Serialize)]
+struct NormalTask<'t> {
+    name: &'t str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'t str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'t BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    params: Vec<NormalParam<'t>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    schedule: Vec<NormalTimetable<'t>>,
+    is_pipeline: bool,
+    leaves: &'t [Arc<Leaf>],
+}
+
+#[derive(Serialize)]
+struct NormalParam<'t> {
+    name: &'t str,
+    #[serde(rename = "type")]
+    kind: ParamType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default: Option<&'t Value>,
+    required: bool,
+    #[serde(rename = "enum", skip_serializing_if = "<[Value]>::is_empty")]
+    choices: &'t [Value],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<&'t str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minimum: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maximum: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'t str>,
+}
+
+#[derive(Serialize)]
+struct NormalTimetable<'t> {
+    when: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timezone: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    params: &'t Params,
+    overlap: Overlap,
+    enabled: bool,
+}
+
+impl<'t> NormalTask<'t> {
+    fn new(task: &'t Task) -> NormalTask<'t> {
+        NormalTask {
+            name: task.name.as_str(),
+            description: task.description.as_deref(),
+            labels: &task.labels,
+            params: task.params.iter().map(NormalParam::new).collect(),
+            schedule: task.timetables.iter().map(NormalTimetable::new).collect(),
+            is_pipeline: task.is_pipeline,
+            leaves: &task.leaves,
+        }
+    }
+}
+
+impl<'t> NormalParam<'t> {
+    fn new(param: &'t Param) -> NormalParam<'t> {
+        NormalParam {
+            name: &param.name,
+            kind: param.kind,
+            default: param.default.as_ref(),
+            required: param.required,
+            choices: &param.choices,
+            pattern: param.pattern.as_deref(),
+            minimum: param.minimum,
+            maximum: param.maximum,
+            description: param.description.as_deref(),
+        }
+    }
+}
+
+impl<'t> NormalTimetable<'t> {
+    fn new(timetable: &'t Timetable) -> NormalTimetable<'t> {
+        NormalTimetable {
+            when: timetable.schedule.to_string(),
+            timezone: timetable.schedule.zone().map(ToString::to_string),
+            params: &timetable.params,
+            overlap: timetable.overlap,
+            enabled: timetable.enabled,
+        }
+    }
+}
+
+impl Task {
+    /// The normalised definition as JSON: every alias resolved, every default filled in.
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(NormalTask::new(self)).expect("a task holds nothing that JSON cannot")
+    }
+
+    /// The leaf with this full name.
+    pub fn leaf(&self, name: &str) -> Option<&Arc<Leaf>> {
+        self.leaves.iter().find(|leaf| leaf.name.as_str() == name)
+    }
+
+    /// What [`Task::hash`] is: blake3 over the normalised definition, 32 hexadecimal digits.
+    pub(super) fn content_hash(&self) -> Arc<str> {
+        let json = serde_json::to_vec(&NormalTask::new(self)).expect("a task holds nothing that JSON cannot");
+        blake3::hash(&json).to_hex()[..32].into()
+    }
+}

@@ -1,0 +1,267 @@
+//! The key `schedule`: when runs are created without anybody asking.
+
+use super::fields::{Checker, Field, Path, list};
+use super::known;
+use super::params;
+use super::problem::{Code, Finding};
+use super::task::{Overlap, Param, Params, Timetable};
+use super::tree::{Kind, Node};
+use super::values;
+use crate::schedule::{Schedule, Zone};
+use serde_json::Value;
+use std::ops::Range;
+
+const ENTRY: &[&str] = &["cron", "every", "at", "timezone", "params", "enabled", "overlap"];
+const WHEN: [&str; 3] = ["cron", "every", "at"];
+
+/// What the entries of a task have in common.
+pub(super) struct Common<'c> {
+    /// The zone of the host.
+    pub(super) zone: &'c Zone,
+    /// What the task declares.
+    pub(super) params: &'c [Param],
+    /// `overlap` of the task.
+    pub(super) overlap: Overlap,
+}
+
+/// `skip` or `allow`.
+pub(super) fn overlap(checker: &mut Checker, node: &Node<'_>) -> Option<Overlap> {
+    if let Some(word @ ("queue_one" | "queue_all" | "cancel_running")) = node.as_text() {
+        let message =
+            format!("`overlap: {word}` is part of the task language, but this version does not have it yet");
+        let finding = Finding::new(Code::E0150, node.span.clone(), message, "not built yet");
+        checker.report(finding.help("write `skip` or `allow`"));
+        return None;
+    }
+    checker.choice(node, "overlap", &[("skip", Overlap::Skip), ("allow", Overlap::Allow)])
+}
+
+/// A cron expression, an entry, or a list of them.
+pub(super) fn timetables(
+    checker: &mut Checker,
+    field: &Field<'_>,
+    common: &Common<'_>,
+    above: &Path<'_>,
+) -> Vec<Timetable> {
+    let path = above.child("schedule");
+    if matches!(field.value.kind, Kind::Null) {
+        checker.no_value(field.value, "schedule");
+    }
+    list(field.value).iter().filter_map(|item| timetable(checker, item, common, &path)).collect()
+}
+
+fn timetable(
+    checker: &mut Checker,
+    item: &Node<'_>,
+    common: &Common<'_>,
+    path: &Path<'_>,
+) -> Option<Timetable> {
+    if !matches!(item.kind, Kind::Map(_)) {
+        let expression = checker.filled_text(item, "schedule")?;
+        let schedule = cron(checker, item, &expression, common.zone);
+        let params = bind(checker, None, &item.span, common);
+        return Some(Timetable {
+            schedule: schedule?,
+            params: params?,
+            overlap: common.overlap,
+            enabled: true,
+        });
+    }
+    let mut entry = Entry { overlap: Some(common.overlap), enabled: Some(true), ..Entry::default() };
+    let mut zone = Some(common.zone.clone());
+    let mut zone_field = None;
+    for field in checker.fields(item, path)? {
+        match field.key {
+            "cron" | "every" | "at" => entry.when.push(field),
+            "timezone" => {
+                zone = timezone(checker, field.value);
+                zone_field = Some(field);
+            }
+            "params" => entry.params = Some(field),
+            "enabled" => entry.enabled = checker.boolean(field.value, "enabled"),
+            "overlap" => entry.overlap = overlap(checker, field.value),
+            _ => {
+                entry.is_strange = true;
+                checker.unknown(&field, path, ENTRY, known::LATER_SCHEDULE);
+            }
+        }
+    }
+    if let (Some(field), [when]) = (&zone_field, entry.when.as_slice())
+        && when.key == "every"
+    {
+        let finding = Finding::new(
+            Code::E0137,
+            field.place.clone(),
+            "an interval has no time zone",
+            "this has no effect",
+        );
+        checker.report(finding.also(when.place.clone(), "the interval").help("remove it, or use `cron`"));
+    }
+    entry.finish(checker, item, zone.as_ref(), common)
+}
+
+/// One entry while its keys are read.
+#[derive(Default)]
+struct Entry<'t> {
+    when: Vec<Field<'t>>,
+    params: Option<Field<'t>>,
+    enabled: Option<bool>,
+    overlap: Option<Overlap>,
+    /// Whether it has keys that are not known: its rhythm may be one of them.
+    is_strange: bool,
+}
+
+impl Entry<'_> {
+    fn finish(
+        self,
+        checker: &mut Checker,
+        item: &Node<'_>,
+        zone: Option<&Zone>,
+        common: &Common<'_>,
+    ) -> Option<Timetable> {
+        let params = bind(checker, self.params.as_ref(), &item.span, common);
+        let schedule = match self.when.as_slice() {
+            [field] => when(checker, field, zone),
+            [] => {
+                if !self.is_strange {
+                    let finding = Finding::new(
+                        Code::E0130,
+                        item.span.clone(),
+                        "an entry of `schedule` says no time",
+                        "one of `cron`, `every`, `at` is required",
+                    );
+                    checker.report(finding);
+                }
+                None
+            }
+            [first, second, ..] => {
+                let message = format!("an entry of `schedule` has both `{}` and `{}`", first.key, second.key);
+                let finding = Finding::new(Code::E0137, second.place.clone(), message, "the second one");
+                checker.report(
+                    finding.also(first.place.clone(), "the first one").help("make two entries of it"),
+                );
+                None
+            }
+        };
+        Some(Timetable {
+            schedule: schedule?,
+            params: params?,
+            overlap: self.overlap?,
+            enabled: self.enabled?,
+        })
+    }
+}
+
+fn when(checker: &mut Checker, field: &Field<'_>, zone: Option<&Zone>) -> Option<Schedule> {
+    debug_assert!(WHEN.contains(&field.key));
+    let refuse = |checker: &mut Checker, message: String| {
+        checker.report(Finding::new(Code::E0127, field.value.span.clone(), message, "this is no time"));
+        None::<Schedule>
+    };
+    match field.key {
+        "every" => {
+            let interval = checker.span(field.value, "every", false)?;
+            Schedule::every(interval).map_or_else(|error| refuse(checker, error.to_string()), Some)
+        }
+        "at" => {
+            let text = checker.filled_text(field.value, "at")?;
+            Schedule::at(&text, zone?).map_or_else(|error| refuse(checker, error.to_string()), Some)
+        }
+        _ => {
+            let expression = checker.filled_text(field.value, "cron")?;
+            cron(checker, field.value, &expression, zone?)
+        }
+    }
+}
+
+/// Reads an expression; what is wrong in it is shown inside it.
+fn cron(checker: &mut Checker, node: &Node<'_>, expression: &str, zone: &Zone) -> Option<Schedule> {
+    match Schedule::cron(expression, zone) {
+        Ok(schedule) => {
+            if schedule.never_fires() {
+                let finding = Finding::new(
+                    Code::W0201,
+                    node.span.clone(),
+                    format!("`{expression}` never fires"),
+                    "there is no such date",
+                );
+                checker.report(finding);
+            }
+            Some(schedule)
+        }
+        Err(error) => {
+            let finding = Finding::new(
+                Code::E0127,
+                inside(node, expression, error.span()),
+                error.to_string(),
+                "this part is wrong",
+            );
+            checker.report(match error.hint() {
+                Some(hint) => finding.help(hint),
+                None => finding,
+            });
+            None
+        }
+    }
+}
+
+/// A part of a scalar's text as a place in the file; the whole scalar when the two differ.
+fn inside(node: &Node<'_>, text: &str, part: Range<usize>) -> Range<usize> {
+    let quotes = match node.span.len().checked_sub(text.len()) {
+        Some(0) => 0,
+        Some(2) => 1,
+        Some(_) | None => return node.span.clone(),
+    };
+    let start = node.span.start + quotes;
+    if part.is_empty() { node.span.clone() } else { start + part.start..start + part.end }
+}
+
+/// Reads the name of a zone.
+pub(super) fn timezone(checker: &mut Checker, node: &Node<'_>) -> Option<Zone> {
+    let name = checker.filled_text(node, "timezone")?;
+    match Zone::named(&name) {
+        Ok(zone) => Some(zone),
+        Err(error) => {
+            let finding = Finding::new(Code::E0126, node.span.clone(), error.to_string(), "unknown zone");
+            checker.report(finding.help(
+                error.hint().unwrap_or_else(|| "write a name such as Europe/Berlin or UTC".to_owned()),
+            ));
+            None
+        }
+    }
+}
+
+/// The parameters of an entry, complete: nobody is asked when a schedule fires.
+fn bind(
+    checker: &mut Checker,
+    field: Option<&Field<'_>>,
+    place: &Range<usize>,
+    common: &Common<'_>,
+) -> Option<Params> {
+    let fields = match field {
+        Some(field) => checker.fields(field.value, &"schedule.params")?,
+        None => Vec::new(),
+    };
+    let given: serde_json::Map<String, Value> =
+        fields.iter().map(|field| (field.key.to_owned(), values::json(field.value))).collect();
+    match params::bind_json(common.params, &given) {
+        Ok(params) => Some(params),
+        Err(problems) => {
+            for problem in problems {
+                let own = fields
+                    .iter()
+                    .find(|field| field.key == problem.name)
+                    .map(|field| field.value.span.clone());
+                let place =
+                    own.or_else(|| field.map(|field| field.place.clone())).unwrap_or_else(|| place.clone());
+                checker.report(Finding::new(
+                    Code::E0138,
+                    place,
+                    format!("the schedule gives no good parameters: {problem}"),
+                    "given here",
+                ));
+            }
+            None
+        }
+    }
+}

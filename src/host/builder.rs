@@ -1,0 +1,212 @@
+//! How a host comes up: the definitions, the store, what the last host left, and the runners.
+
+use crate::definition::Source;
+use crate::engine::{Engine, Event, Exit, Input, Pause, Record, State};
+use crate::exec::{self, FunctionError, Functions, LocalProcesses, Router, TaskContext};
+use crate::host::bodies::Bodies;
+use crate::host::clock::{Alarm, Clock};
+use crate::host::feed::Speaker;
+use crate::host::reload::Loader;
+use crate::host::turn::Turn;
+use crate::host::view::View;
+use crate::host::{Host, Inner, OpenError, STATE, inbox_channel, report_channel};
+use crate::store::{Recovered, Store};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What a host is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It goes on with everything unfinished, follows the schedules, and reads the definitions again when they change.
+    #[default]
+    Serve,
+    /// It carries out what it is asked for and leaves the rest to the next host that serves: no schedules, no reload.
+    /// Of what is unfinished it only ends what belonged to a program that died.
+    Run,
+}
+
+/// Describes a host before it comes up.
+pub struct Builder {
+    project: PathBuf,
+    state_dir: Option<PathBuf>,
+    slots: Option<usize>,
+    mode: Mode,
+    functions: Functions,
+    names: Vec<String>,
+    sources: Vec<Source>,
+}
+
+impl Builder {
+    pub(super) fn new(project: PathBuf) -> Builder {
+        Builder {
+            project,
+            state_dir: None,
+            slots: None,
+            mode: Mode::Serve,
+            functions: Functions::new(Handle::current()),
+            names: Vec::new(),
+            sources: Vec::new(),
+        }
+    }
+
+    /// Keeps the state here instead of in `.neap` of the project.
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Builder {
+        self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// How many attempts may go on at once, instead of what the settings say (or else one for each processor).
+    pub fn slots(mut self, slots: usize) -> Builder {
+        self.slots = Some(slots.max(1));
+        self
+    }
+
+    /// What the host is for.
+    pub fn mode(mut self, mode: Mode) -> Builder {
+        self.mode = mode;
+        self
+    }
+
+    /// Makes a function of your program usable as the body of a task: `uses: name`.
+    pub fn function<F, R>(mut self, name: impl Into<String>, function: F) -> Builder
+    where
+        F: Fn(TaskContext) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), FunctionError>> + Send + 'static,
+    {
+        let name = name.into();
+        self.functions.register(name.clone(), function);
+        self.names.push(name);
+        self
+    }
+
+    /// Defines a task in your program, as if `yaml` stood in `tasks/<name>.yaml`.
+    pub fn task(mut self, name: &str, yaml: impl Into<Arc<str>>) -> Builder {
+        self.sources.push(Source::new(format!("tasks/{name}.yaml"), yaml.into()));
+        self
+    }
+
+    /// Brings the host up. Must be called inside a tokio runtime, in which everything then lives.
+    ///
+    /// What the last host left running is ended, and its unfinished runs go on.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the project cannot be used, or another host has the state directory.
+    pub async fn open(self) -> Result<Host, OpenError> {
+        let bad_project = |source| OpenError::Project { path: self.project.clone(), source };
+        let root = std::fs::canonicalize(&self.project).map_err(bad_project)?;
+        let state_dir = self.state_dir.clone().unwrap_or_else(|| root.join(STATE));
+        let (store, recovered) = Store::open(&state_dir)?;
+        let mut loader = Loader::new(root.clone(), self.names, self.sources);
+        let definitions = Arc::new(loader.load(None));
+        let is_serving = self.mode == Mode::Serve;
+        let slots =
+            self.slots.or(definitions.settings.slots.map(|slots| slots as usize)).unwrap_or_else(processors);
+        let (instance, had_processes) = (recovered.instance.clone(), !recovered.was_clean);
+        let (state, records) = replay(recovered, self.mode);
+        let (reports, reports_in) = report_channel();
+        let (inbox, inbox_in) = inbox_channel();
+        let runtime = Handle::current();
+        let functions = Arc::new(self.functions);
+        let inner = Arc::new_cyclic(|host| Inner {
+            root,
+            state_dir,
+            clock: Clock::new(),
+            view: View::new(state.clone()),
+            speaker: Speaker::new(),
+            is_full_durability: definitions.settings.durability == crate::definition::Durability::Full,
+            definitions: RwLock::new(definitions),
+            reloading: tokio::sync::Mutex::new(loader),
+            scripts: OnceLock::new(),
+            runner: Arc::new(Router {
+                processes: Arc::new(LocalProcesses::new(runtime.clone(), &instance)),
+                functions,
+                lua: Arc::new(Bodies::new(host.clone())),
+            }),
+            runtime,
+            store,
+            reports,
+            inbox,
+            changes: Mutex::default(),
+            companions: Mutex::default(),
+            base_env: std::env::vars_os().collect(),
+            slots,
+            watches_schedules: is_serving,
+            trouble: tokio::sync::watch::Sender::new(None),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
+        if had_processes && !records.is_empty() {
+            for swept in exec::sweep(&instance).await {
+                tracing::warn!(attempt = ?swept.attempt, pid = swept.pid, "ended a process of the host that died");
+            }
+        }
+        let seed = inner.clock.now().0;
+        let turn = Turn {
+            engine: Engine::new(slots, seed, state),
+            inner: Arc::clone(&inner),
+            inbox: inbox_in,
+            reports: reports_in,
+            alarm: Alarm::new(),
+        };
+        inner.tasks.spawn(turn.run());
+        inner.load_scripts();
+        inner.recover().await;
+        if is_serving {
+            inner.arm().await;
+            inner.keep_watch();
+        }
+        Ok(Host(inner))
+    }
+}
+
+impl Inner {
+    /// Tells the engine what became of what was going on: nothing of it is left.
+    async fn recover(&self) {
+        let lost: Vec<_> = self.view.look(|live| {
+            let busy = live.state.busy().iter().filter(|&&job| live.state.job(job).phase.is_live());
+            busy.map(|&job| live.state.attempt(job)).collect()
+        });
+        let is_idle = self.view.look(|live| live.state.runs.is_empty());
+        if is_idle {
+            return;
+        }
+        // Whoever stops the host meanwhile has its reasons; the next one recovers.
+        let _ = self.tell(Input::Restarted).await;
+        for attempt in lost {
+            let _ = self.tell(Input::Ended { attempt, exit: Exit::Lost, usage: None }).await;
+        }
+    }
+}
+
+/// The state to start from, and the events it was made of.
+fn replay(recovered: Recovered, mode: Mode) -> (State, Vec<Record>) {
+    let resting = recovered
+        .paused
+        .into_iter()
+        .map(|(task, pause)| (task, Pause { by: pause.by, reason: pause.reason, since: pause.at }));
+    let mut blank = State::default();
+    blank.next_run = recovered.next_run;
+    blank.numbers = recovered.numbers;
+    blank.cursors = recovered.cursors;
+    blank.resting = resting.collect();
+    let mut records = recovered.records;
+    if mode == Mode::Run {
+        let bound: std::collections::BTreeSet<_> = records.iter().filter_map(bound_run).collect();
+        records.retain(|record| record.event.run().is_some_and(|run| bound.contains(&run)));
+    }
+    (blank.replay(&records), records)
+}
+
+fn bound_run(record: &Record) -> Option<crate::base::RunId> {
+    match &record.event {
+        Event::RunCreated(new) if new.bound => Some(new.run),
+        _ => None,
+    }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}

@@ -1,0 +1,292 @@
+//! The host embeds everything: it owns the one loop that feeds the engine, writes to the store and carries out orders.
+//!
+//! `neap serve` is a host with a socket; your program has one with [`Host::builder`]. A [`Host`] is a handle: clones
+//! are the same host, and when [`Host::shutdown`] was called it is over for all of them.
+//!
+//! | file | its subject |
+//! |---|---|
+//! | `builder` | how a host comes up: definitions, store, recovery, runners |
+//! | `turn` | the loop |
+//! | `carry` | carrying out orders |
+//! | `companion` | the hooks of one job |
+//! | `bodies` | attempts written in Lua |
+//! | `reload` | definitions that change while it runs |
+//! | `view`, `feed` | what others may see, and hear |
+//! | `request` | what others may ask for |
+
+mod bodies;
+mod builder;
+mod carry;
+mod clock;
+mod companion;
+mod environment;
+mod error;
+mod feed;
+mod project;
+mod reload;
+mod request;
+mod turn;
+mod view;
+
+pub use builder::{Builder, Mode};
+pub use carry::outcome_word;
+pub use environment::{log_path, trigger_word};
+pub use error::{CommandError, OpenError, SubmitError};
+pub use feed::{Feed, Happening, Missed};
+pub use project::{Reader, SCRIPTS, SETTINGS, STATE, TASKS, find_root};
+pub use reload::{Definitions, check};
+pub use request::{RetryScope, RunRequest, retry_plan};
+pub use view::{Live, Progress};
+
+use crate::base::{AttemptId, JobId, RunId, TaskName};
+use crate::definition::Settings;
+use crate::engine::{Author, Event, Input, RunOutcome};
+use crate::exec::{Report, Reports, Runner};
+use crate::lua::Scripts;
+use crate::store::{Durability, History, Store};
+use clock::Clock;
+use companion::Companion;
+use environment::Changes;
+use feed::Speaker;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use turn::{Message, Told};
+use view::View;
+
+/// A running host.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+pub(crate) struct Inner {
+    root: PathBuf,
+    state_dir: PathBuf,
+    runtime: Handle,
+    clock: Clock,
+    store: Store,
+    view: View,
+    speaker: Speaker,
+    definitions: RwLock<Arc<Definitions>>,
+    reloading: tokio::sync::Mutex<reload::Loader>,
+    scripts: OnceLock<Scripts>,
+    runner: Arc<dyn Runner>,
+    reports: Reports,
+    inbox: mpsc::Sender<Message>,
+    /// What `before` hooks changed about attempts that are about to start.
+    changes: Mutex<HashMap<AttemptId, Changes>>,
+    companions: Mutex<HashMap<JobId, Arc<Companion>>>,
+    base_env: Vec<(OsString, OsString)>,
+    slots: usize,
+    is_full_durability: bool,
+    watches_schedules: bool,
+    trouble: watch::Sender<Option<String>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Host {
+    /// Begins to describe a host for the project in this directory.
+    pub fn builder(project: impl Into<PathBuf>) -> Builder {
+        Builder::new(project.into())
+    }
+
+    /// The project's directory.
+    pub fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    /// The directory of everything the host writes.
+    pub fn state_dir(&self) -> &Path {
+        &self.0.state_dir
+    }
+
+    /// How many attempts may go on at once.
+    pub fn slots(&self) -> usize {
+        self.0.slots
+    }
+
+    /// The definitions as they are now.
+    pub fn definitions(&self) -> Arc<Definitions> {
+        self.0.definitions()
+    }
+
+    /// What ended, and when and how. Reading never waits for the host.
+    pub fn history(&self) -> &History {
+        self.0.store.history()
+    }
+
+    /// Looks at what goes on and copies what it needs. The look holds the host up, so it is short.
+    pub fn look<R>(&self, look: impl FnOnce(&Live) -> R) -> R {
+        self.0.view.look(look)
+    }
+
+    /// Hears everything from now on.
+    pub fn listen(&self) -> Feed {
+        self.0.speaker.listen()
+    }
+
+    /// What keeps the host from working, when something does: a full disk, say.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.trouble.borrow().clone()
+    }
+
+    /// Waits until a run has ended, and until the disk has that. An ended run is answered from the history.
+    ///
+    /// `None` when there is no such run, or the host stops first.
+    pub async fn wait(&self, run: RunId) -> Option<RunOutcome> {
+        let mut feed = self.listen();
+        while self.look(|live| live.state.runs.contains_key(&run)) {
+            // A gap may have held the end; the view knows.
+            let is_end = |happening: &Happening| {
+                matches!(happening, Happening::Event { record, .. }
+                    if matches!(record.event, Event::RunFinished { run: ended, .. } if ended == run))
+            };
+            while let Ok(Some(happening)) = tokio::select! {
+                next = feed.next() => next,
+                () = self.0.stop.cancelled() => return None,
+            } {
+                if is_end(&happening) {
+                    break;
+                }
+            }
+        }
+        // An end that is told to somebody must not be undone by a power cut.
+        self.0.store.commit(Vec::new(), Durability::Synced).await.ok()?;
+        self.history().run(run).ok().flatten().and_then(|row| row.outcome)
+    }
+
+    /// Asks for the early end of a run. `now` leaves out the grace.
+    ///
+    /// # Errors
+    /// [`CommandError`] when there is nothing to cancel.
+    pub async fn cancel(
+        &self,
+        run: RunId,
+        by: Author,
+        reason: Option<String>,
+        now: bool,
+    ) -> Result<(), CommandError> {
+        let told = self.command(run, Input::Cancel { run, by, reason, now }).await?;
+        if told.records.is_empty() && !now {
+            return Err(CommandError::Already { run, state: "being cancelled" });
+        }
+        Ok(())
+    }
+
+    /// Holds what has not started of a run. What runs goes on.
+    ///
+    /// # Errors
+    /// [`CommandError`] when it is not going on, or held already.
+    pub async fn pause(&self, run: RunId, by: Author, reason: Option<String>) -> Result<(), CommandError> {
+        let told = self.command(run, Input::Pause { run, by, reason }).await?;
+        if told.records.is_empty() { Err(CommandError::Already { run, state: "paused" }) } else { Ok(()) }
+    }
+
+    /// Lets a held run go on.
+    ///
+    /// # Errors
+    /// [`CommandError`] when it is not held.
+    pub async fn resume(&self, run: RunId, by: Author) -> Result<(), CommandError> {
+        let told = self.command(run, Input::Resume { run, by }).await?;
+        if told.records.is_empty() { Err(CommandError::Already { run, state: "going on" }) } else { Ok(()) }
+    }
+
+    /// Lets the schedules of a task rest, or go on.
+    ///
+    /// # Errors
+    /// [`CommandError`] when they do already.
+    pub async fn rest(
+        &self,
+        task: TaskName,
+        rest: bool,
+        by: Author,
+        reason: Option<String>,
+    ) -> Result<(), CommandError> {
+        let name = task.clone();
+        let input = if rest { Input::PauseTask { task, by, reason } } else { Input::ResumeTask { task, by } };
+        let told = self.0.tell(input).await?;
+        let state = if rest { "paused" } else { "going on" };
+        if told.records.is_empty() { Err(CommandError::TaskAlready { task: name, state }) } else { Ok(()) }
+    }
+
+    async fn command(&self, run: RunId, input: Input) -> Result<Told, CommandError> {
+        if !self.look(|live| live.state.runs.contains_key(&run)) {
+            return Err(CommandError::NotGoing(run));
+        }
+        self.0.tell(input).await
+    }
+
+    /// Stops everything and waits until nothing is left of it.
+    ///
+    /// Attempts that go on are asked to stop as their definition says. Their runs are not cancelled: the next host
+    /// finds them unfinished and goes on with them, by the retry rules of each job.
+    pub async fn shutdown(&self) {
+        self.0.shutdown().await;
+    }
+}
+
+impl Inner {
+    /// Feeds an input to the engine and waits until what follows from it is written down.
+    async fn tell(&self, input: Input) -> Result<Told, CommandError> {
+        let (reply, told) = oneshot::channel();
+        let message = Message { input, reply: Some(reply) };
+        tokio::select! {
+            sent = self.inbox.send(message) => sent.map_err(|_| CommandError::Stopping)?,
+            () = self.stop.cancelled() => return Err(CommandError::Stopping),
+        }
+        told.await.map_err(|_| CommandError::Stopping)
+    }
+
+    fn definitions(&self) -> Arc<Definitions> {
+        Arc::clone(&self.definitions.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.definitions().settings)
+    }
+
+    /// The scripting host; its threads start when the first script is needed.
+    fn scripts(&self) -> &Scripts {
+        self.scripts.get_or_init(|| reload::open_scripts(&self.root))
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        self.trouble.send_if_modified(|now| std::mem::replace(now, trouble.clone()) != trouble);
+    }
+
+    async fn shutdown(&self) {
+        self.stop.cancel();
+        let going: Vec<_> = self.view.look(|live| {
+            let busy = live.state.busy().iter().filter(|&&job| live.state.job(job).phase.is_live());
+            busy.map(|&job| (live.state.attempt(job), live.state.node(job).leaf.stop)).collect()
+        });
+        for (attempt, stop) in going {
+            self.runner.stop(attempt, stop);
+        }
+        self.runner.shutdown().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+        // What was committed is on its way to the disk; wait for it.
+        if let Err(error) = self.store.commit(Vec::new(), Durability::Synced).await {
+            tracing::error!(%error, "the last events may not survive a power cut");
+        }
+    }
+}
+
+/// Reports that may wait for the loop. A runner waits when it is full, and its process does not.
+const REPORTS: usize = 1024;
+/// Inputs that may wait for the loop. Whoever submits waits when it is full.
+const INBOX: usize = 1024;
+
+fn report_channel() -> (mpsc::Sender<Report>, mpsc::Receiver<Report>) {
+    mpsc::channel(REPORTS)
+}
+
+fn inbox_channel() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
+    mpsc::channel(INBOX)
+}

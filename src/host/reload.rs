@@ -1,0 +1,219 @@
+//! Definitions that change while the host runs: read again, the good ones taken over, the broken ones reported.
+
+use crate::base::{Moment, TaskName};
+use crate::definition::{Action, Catalog, Problem, Registered, Settings, Source, Task, Timetable, bind_json};
+use crate::engine::{Armed, Input, PlanRef, ScheduleKey};
+use crate::host::{Happening, Inner, Reader, SCRIPTS, SETTINGS, TASKS};
+use crate::lua::{Limits, Script, ScriptProblem, Scripts, Shape};
+use crate::plan::Plan;
+use crate::schedule::Zone;
+use crate::watch::Watch;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Everything that was read from the project's files, and everything wrong with it.
+#[derive(Clone, Debug)]
+pub struct Definitions {
+    /// The tasks.
+    pub catalog: Arc<Catalog>,
+    /// What `neap.yaml` says.
+    pub settings: Arc<Settings>,
+    /// What is wrong with `neap.yaml`.
+    pub settings_problems: Vec<Problem>,
+    /// The settings file itself, for showing what is wrong with it.
+    pub settings_source: Option<Source>,
+    /// What is wrong with the scripts.
+    pub script_problems: Vec<ScriptProblem>,
+}
+
+impl Definitions {
+    /// Every problem of every YAML file, the settings' first.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.settings_problems.iter().chain(self.catalog.problems())
+    }
+
+    /// How many errors there are, in YAML and Lua.
+    pub fn errors(&self) -> usize {
+        self.problems().filter(|problem| problem.is_error()).count() + self.script_problems.len()
+    }
+
+    /// The file of this path, as it was read.
+    pub fn source(&self, path: &str) -> Option<&Source> {
+        self.settings_source
+            .as_ref()
+            .filter(|source| &*source.path == path)
+            .or_else(|| self.catalog.source(path))
+    }
+}
+
+/// Reads a project's definitions.
+pub(crate) struct Loader {
+    root: PathBuf,
+    reader: Reader,
+    registered: Registered,
+    own: Vec<Source>,
+}
+
+impl Loader {
+    pub(crate) fn new(root: PathBuf, functions: Vec<String>, own: Vec<Source>) -> Loader {
+        Loader { root, reader: Reader::default(), registered: Registered::new(functions), own }
+    }
+
+    /// Reads what has changed since `previous`.
+    pub(crate) fn load(&mut self, previous: Option<&Definitions>) -> Definitions {
+        let settings_source = self.reader.settings(&self.root);
+        let (settings, settings_problems) = match &settings_source {
+            Some(source) => Settings::load(source, Zone::system()),
+            None => (Settings::new(Zone::system()), Vec::new()),
+        };
+        // Broken settings keep the last good ones, as broken tasks do.
+        let is_broken = settings_problems.iter().any(Problem::is_error);
+        let settings = match previous {
+            Some(previous) if is_broken => Arc::clone(&previous.settings),
+            _ => Arc::new(settings),
+        };
+        let mut sources = self.own.clone();
+        sources.extend(self.reader.tasks(&self.root));
+        let previous = previous.map(|previous| &*previous.catalog);
+        let catalog = Arc::new(Catalog::load(sources, &self.registered, &settings, previous));
+        Definitions { catalog, settings, settings_problems, settings_source, script_problems: Vec::new() }
+    }
+}
+
+/// Reads and checks a project without a host: every task, the settings, and the scripts they name.
+pub fn check(root: &Path) -> Definitions {
+    let mut definitions = Loader::new(root.to_path_buf(), Vec::new(), Vec::new()).load(None);
+    let wanted = scripts_of(&definitions.catalog);
+    if !wanted.is_empty() {
+        definitions.script_problems = open_scripts(root).check(&wanted);
+    }
+    definitions
+}
+
+/// Starts the scripting host of a project.
+pub(super) fn open_scripts(root: &Path) -> Scripts {
+    let clock =
+        || Moment(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64));
+    Scripts::open(root.join(SCRIPTS), Limits::default(), Arc::new(clock))
+        .expect("a system that cannot start four threads cannot run neap")
+}
+
+/// Every script file that some task names.
+fn scripts_of(catalog: &Catalog) -> Vec<Script> {
+    let mut wanted = BTreeSet::new();
+    for leaf in catalog.tasks().flat_map(|task| &task.leaves) {
+        for hook in &leaf.hooks {
+            wanted.insert(Script { file: hook.file.clone(), shape: Shape::Hooks });
+        }
+        if let Action::Script { file } = &leaf.action {
+            wanted.insert(Script { file: file.clone(), shape: Shape::Body });
+        }
+    }
+    wanted.into_iter().collect()
+}
+
+impl Inner {
+    /// Reads the definitions again and takes over what is good. Runs that go on keep what they began with.
+    pub(crate) async fn reload(self: &Arc<Inner>) {
+        let mut loader = self.reloading.lock().await;
+        let before = self.definitions();
+        let inner = Arc::clone(self);
+        let mut own = std::mem::replace(&mut *loader, Loader::new(PathBuf::new(), Vec::new(), Vec::new()));
+        // Reading files and running the top levels of scripts blocks.
+        let read = tokio::task::spawn_blocking(move || {
+            let definitions = own.load(Some(&before));
+            inner.set_definitions(Definitions {
+                script_problems: before.script_problems.clone(),
+                ..definitions
+            });
+            inner.load_scripts();
+            own
+        });
+        match read.await {
+            Ok(own) => *loader = own,
+            Err(error) => tracing::error!(%error, "the definitions could not be read again"),
+        }
+        drop(loader);
+        self.arm().await;
+        let definitions = self.definitions();
+        let (tasks, errors) = (definitions.catalog.tasks().count(), definitions.errors());
+        self.speaker.tell(|| Happening::Reloaded { tasks, errors });
+    }
+
+    pub(super) fn load_scripts(&self) {
+        let definitions = self.definitions();
+        let wanted = scripts_of(&definitions.catalog);
+        if wanted.is_empty() && self.scripts.get().is_none() {
+            return;
+        }
+        let script_problems = self.scripts().reload(&wanted);
+        self.set_definitions(Definitions { script_problems, ..(*definitions).clone() });
+    }
+
+    fn set_definitions(&self, definitions: Definitions) {
+        *self.definitions.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(definitions);
+    }
+
+    /// Hands the engine the schedules as they are now.
+    pub(super) async fn arm(&self) {
+        if !self.watches_schedules {
+            return;
+        }
+        let schedules = armed(&self.definitions().catalog);
+        // A host that is stopping follows no schedule.
+        let _ = self.tell(Input::Schedules(schedules)).await;
+    }
+
+    /// Reads the definitions again whenever they change, until the host stops.
+    pub(super) fn keep_watch(self: &Arc<Inner>) {
+        let inner = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let mut watch = match Watch::new(&inner.root, &[TASKS, SCRIPTS, SETTINGS]) {
+                Ok(watch) => watch,
+                Err(error) => {
+                    tracing::error!(%error, "changes of tasks/ are not noticed; use `neap reload`");
+                    return;
+                }
+            };
+            // What changed while the host came up was before the watch.
+            inner.reload().await;
+            loop {
+                tokio::select! {
+                    () = inner.stop.cancelled() => return,
+                    () = watch.changed() => inner.reload().await,
+                }
+            }
+        });
+    }
+}
+
+/// The schedules of a catalog, each with the run it creates. One whose plan cannot be made is left out: the reason is
+/// a problem of the catalog already.
+fn armed(catalog: &Catalog) -> Vec<Armed> {
+    let timetables =
+        catalog.tasks().flat_map(|task| task.timetables.iter().map(move |timetable| (task, timetable)));
+    timetables
+        .filter(|(_, timetable)| timetable.enabled)
+        .filter_map(|(task, timetable)| arm(catalog, task, timetable))
+        .collect()
+}
+
+fn arm(catalog: &Catalog, task: &Task, timetable: &Timetable) -> Option<Armed> {
+    let given = timetable.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let params = bind_json(&task.params, &given).ok()?;
+    let plan = Plan::build(catalog, &task.name, params).ok()?;
+    Some(Armed {
+        key: schedule_key(&task.name, timetable),
+        schedule: timetable.schedule.clone(),
+        plan: PlanRef::new(Arc::new(plan)),
+        overlap: timetable.overlap,
+    })
+}
+
+/// The name of a schedule for ever: `nightly: 13 3 * * * (Europe/Berlin)`.
+pub(super) fn schedule_key(task: &TaskName, timetable: &Timetable) -> ScheduleKey {
+    let zone = timetable.schedule.zone().map(|zone| format!(" ({})", zone.name())).unwrap_or_default();
+    ScheduleKey(format!("{task}: {}{zone}", timetable.schedule).into())
+}

@@ -1,0 +1,197 @@
+//! What others may ask for: a run of a task, another go at an earlier run.
+
+use crate::base::{RunId, TaskName};
+use crate::definition::{Catalog, Params};
+use crate::engine::{Author, Event, Input, Outcome, PlanRef, Submission, Trigger};
+use crate::host::{Host, SubmitError};
+use crate::plan::Plan;
+use crate::store::{Durability, History};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A wish for a run of a task.
+///
+/// ```
+/// use neap::host::RunRequest;
+/// let request = RunRequest::new("nightly", "anna").param("day", "2026-11-21").reason("the disk was replaced");
+/// assert_eq!(request.task, "nightly");
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// A task, or a child of one (`nightly/upload`): then that child and what it needs.
+    pub task: String,
+    /// Parameters by name, as text; they are checked against the task's declarations.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+    /// Who wants it.
+    pub by: Author,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Replaces the priority of every job, -100 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// The run ends with the program that asks for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bound: bool,
+}
+
+impl RunRequest {
+    /// A plain run of a task.
+    pub fn new(task: impl Into<String>, by: impl Into<Arc<str>>) -> RunRequest {
+        RunRequest {
+            task: task.into(),
+            params: BTreeMap::new(),
+            by: Author(by.into()),
+            reason: None,
+            priority: None,
+            bound: false,
+        }
+    }
+
+    /// With this parameter.
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<String>) -> RunRequest {
+        self.params.insert(name.into(), value.into());
+        self
+    }
+
+    /// For this reason.
+    pub fn reason(mut self, reason: impl Into<String>) -> RunRequest {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// What such a run would do.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: no such task, bad parameters (all at once), or no plan.
+    pub fn plan(&self, catalog: &Catalog) -> Result<Plan, SubmitError> {
+        let wanted = name_in(catalog, &self.task)?;
+        let params = bind(catalog, &wanted, &self.params)?;
+        Ok(Plan::build(catalog, &wanted, params)?)
+    }
+}
+
+/// What is done again of an earlier run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryScope {
+    /// Every job that did not succeed.
+    Failed,
+    /// This job, and every job that needs it.
+    From(String),
+    /// Every job.
+    All,
+}
+
+impl Host {
+    /// Creates a run, and answers when the disk has it.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was created.
+    pub async fn submit(&self, request: RunRequest) -> Result<RunId, SubmitError> {
+        let plan = request.plan(&self.definitions().catalog)?;
+        self.create(Submission {
+            plan: PlanRef::new(Arc::new(plan)),
+            trigger: Trigger::Manual,
+            by: request.by,
+            reason: request.reason,
+            priority: request.priority,
+            reused: Vec::new(),
+            bound: request.bound,
+        })
+        .await
+    }
+
+    /// Creates a run of the same plan as an earlier one, in which what succeeded is not done again.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the earlier run is not known or still going on, or when there is nothing to do again.
+    pub async fn retry(
+        &self,
+        of: RunId,
+        scope: RetryScope,
+        by: Author,
+        reason: Option<String>,
+        bound: bool,
+    ) -> Result<RunId, SubmitError> {
+        if self.look(|live| live.state.runs.contains_key(&of)) {
+            return Err(SubmitError::StillGoing(of));
+        }
+        let (plan, reused) = retry_plan(self.history(), of, &scope)?;
+        let trigger = Trigger::Retry { of };
+        self.create(Submission { plan, trigger, by, reason, priority: None, reused, bound }).await
+    }
+
+    async fn create(&self, submission: Submission) -> Result<RunId, SubmitError> {
+        let told = self.0.tell(Input::Submit(submission)).await.map_err(|_| SubmitError::Stopping)?;
+        // An acknowledged run must not be undone by a power cut.
+        self.0.store.commit(Vec::new(), Durability::Synced).await?;
+        let created = told.records.iter().find_map(|record| match &record.event {
+            Event::RunCreated(new) => Some(new.run),
+            _ => None,
+        });
+        created.ok_or(SubmitError::Stopping)
+    }
+}
+
+/// The plan of an earlier run, and the jobs of it that are not done again.
+///
+/// # Errors
+/// [`SubmitError`] when the run is not known or there is nothing to do again.
+pub fn retry_plan(
+    history: &History,
+    of: RunId,
+    scope: &RetryScope,
+) -> Result<(PlanRef, Vec<u32>), SubmitError> {
+    let row = history.run(of)?.ok_or(SubmitError::NoRun(of))?;
+    let plan = history.plan(&row.plan)?;
+    let mut again: Vec<bool> = vec![matches!(scope, RetryScope::All); plan.nodes.len()];
+    let mut has_succeeded = vec![false; plan.nodes.len()];
+    for job in history.jobs(of)? {
+        if let Some(succeeded) = has_succeeded.get_mut(job.index as usize) {
+            *succeeded = job.outcome.as_ref().is_some_and(Outcome::lets_others_run);
+        }
+    }
+    if let RetryScope::From(job) = scope {
+        let named = |node: &crate::plan::Node| node.leaf.name.seen_from(&plan.task) == job;
+        let from = plan.nodes.iter().position(named);
+        let from = from.ok_or_else(|| SubmitError::NoJob { run: of, job: job.clone() })?;
+        again[from] = true;
+    }
+    for (index, node) in plan.nodes.iter().enumerate() {
+        // Needs stand before, so one pass carries it on to everything downstream.
+        let is_downstream = node.needs.iter().any(|&need| again[need as usize]);
+        again[index] |= !has_succeeded[index] || is_downstream;
+    }
+    let reused: Vec<u32> =
+        (0..again.len()).filter(|&index| !again[index]).map(|index| index as u32).collect();
+    if reused.len() == plan.nodes.len() {
+        return Err(SubmitError::NothingFailed(of));
+    }
+    Ok((PlanRef::with_hash(row.plan, plan), reused))
+}
+
+fn name_in(catalog: &Catalog, text: &str) -> Result<TaskName, SubmitError> {
+    let unknown =
+        || SubmitError::NoTask { name: text.to_owned(), near: catalog.suggest(text).map(str::to_owned) };
+    let name = TaskName::new(text).map_err(|_| unknown())?;
+    match (catalog.find(text), catalog.broken_file(text)) {
+        (Some(_), _) => Ok(name),
+        (None, Some(file)) => Err(SubmitError::Broken { name: text.to_owned(), file: file.to_owned() }),
+        (None, None) => Err(unknown()),
+    }
+}
+
+fn bind(
+    catalog: &Catalog,
+    wanted: &TaskName,
+    given: &BTreeMap<String, String>,
+) -> Result<Params, SubmitError> {
+    let declared =
+        catalog.find(wanted.as_str()).map(|found| found.task().params.as_slice()).unwrap_or_default();
+    let given: Vec<(String, String)> =
+        given.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    crate::definition::bind(declared, &given).map_err(SubmitError::Params)
+}
