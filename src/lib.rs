@@ -1,5 +1,7 @@
 //! neap: an embeddable scripting host driven by task definitions.
 
+#[cfg(feature = "api")]
+pub mod api;
 pub mod base;
 pub mod definition;
 pub mod engine;

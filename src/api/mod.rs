@@ -12,11 +12,11 @@ mod select;
 mod server;
 mod types;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Events};
 pub use read::{Sight, cause_words, exit_code, wait_words};
-pub use select::{Selected, SelectError, Selector};
+pub use select::{SelectError, Selected, Selector};
 pub use server::{SOCKET, ServeError, serve};
 pub use types::{
-    AttemptInfo, Cancel, FireInfo, HostInfo, JobInfo, PauseInfo, RecentInfo, Refusal, RetryRequest, Rest, RunInfo, RunState,
-    TaskInfo, Time,
+    AttemptInfo, Cancel, FireInfo, HostInfo, JobInfo, PauseInfo, RecentInfo, Refusal, Rest, RetryRequest,
+    RunInfo, RunState, TaskInfo, Time,
 };

@@ -178,6 +178,21 @@ fn latest(history: &History, back: u32, status: Option<RunStatus>) -> Result<Vec
     Ok(rows.into_iter().nth(back as usize).map(|row| row.run).into_iter().collect())
 }
 
+impl SelectError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            SelectError::Nothing { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            SelectError::Nothing { near: None, .. } => Some("see what there is with `neap history`".into()),
+            SelectError::Shape(_) => {
+                Some("write an id (k3v), a task (nightly), a run (nightly#127), or @ for the latest".into())
+            }
+            SelectError::Ambiguous { .. } => Some("write more letters of the id".into()),
+            SelectError::NoJob { .. } | SelectError::Store(_) => None,
+        }
+    }
+}
+
 /// The whole word as a task; else cut at each slash, the longest task first; else the beginning of an id.
 fn word_of(history: &History, word: &str) -> Result<(Vec<RunId>, Option<String>), SelectError> {
     let cuts = word.rmatch_indices('/').map(|(at, _)| (&word[..at], Some(word[at + 1..].to_owned())));
@@ -187,7 +202,8 @@ fn word_of(history: &History, word: &str) -> Result<(Vec<RunId>, Option<String>)
         {
             return Ok((vec![row.run], tail));
         }
-        let candidates = if head.len() >= 3 && !head.contains('/') { history.by_prefix(head)? } else { Vec::new() };
+        let candidates =
+            if head.len() >= 3 && !head.contains('/') { history.by_prefix(head)? } else { Vec::new() };
         match candidates.as_slice() {
             [] => {}
             [run] => return Ok((vec![*run], tail)),
@@ -206,7 +222,8 @@ fn with_job(history: &History, live: &Live, run: RunId, tail: Option<&str>) -> R
             None => return Err(SelectError::Nothing { text: run.to_string(), near: None }),
         },
     };
-    let jobs: Vec<String> = plan.nodes.iter().map(|node| node.leaf.name.seen_from(&plan.task).to_owned()).collect();
+    let jobs: Vec<String> =
+        plan.nodes.iter().map(|node| node.leaf.name.seen_from(&plan.task).to_owned()).collect();
     if jobs.iter().any(|job| job == tail) {
         return Ok(Selected { run, job: Some(tail.to_owned()), attempt: None });
     }

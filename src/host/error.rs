@@ -100,6 +100,29 @@ pub enum CommandError {
     Stopping,
 }
 
+impl SubmitError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            SubmitError::NoTask { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            SubmitError::NoTask { near: None, .. } => Some("see what there is with `neap ls`".into()),
+            SubmitError::Broken { .. } => Some("see what is wrong with `neap check`".into()),
+            SubmitError::StillGoing(run) => {
+                Some(format!("wait for it (`neap wait {run}`) or cancel it (`neap cancel {run}`)"))
+            }
+            SubmitError::NothingFailed(run) => {
+                Some(format!("to do all of it again: `neap retry {run} --all`"))
+            }
+            SubmitError::Params(_)
+            | SubmitError::Plan(_)
+            | SubmitError::NoRun(_)
+            | SubmitError::NoJob { .. }
+            | SubmitError::Store(_)
+            | SubmitError::Stopping => None,
+        }
+    }
+}
+
 fn list(problems: &[ParamProblem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -221,6 +221,11 @@ impl Host {
         self.0.tell(input).await
     }
 
+    /// Reads the definitions again now, instead of when a change is noticed.
+    pub async fn reload(&self) {
+        self.0.reload().await;
+    }
+
     /// Stops everything and waits until nothing is left of it.
     ///
     /// Attempts that go on are asked to stop as their definition says. Their runs are not cancelled: the next host

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 /// What goes on, as far as it is written down, and the passing remarks about it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Live {
     /// The unfinished runs and the schedules' cursors.
     pub state: State,

@@ -1,0 +1,469 @@
+//! Puts together what goes on and what ended, in the types of the wire. The server and the commands without a server
+//! use the same functions, so they cannot disagree.
+
+use crate::api::{AttemptInfo, FireInfo, JobInfo, PauseInfo, RecentInfo, RunInfo, RunState, TaskInfo, Time};
+use crate::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
+use crate::definition::Task;
+use crate::engine::{
+    Cause, NotSpawned, Outcome, Phase, Question, Run, RunOutcome, RunPhase, Skip, State, Trigger, Wait,
+};
+use crate::host::{Definitions, Live, log_path, trigger_word};
+use crate::plan::Plan;
+use crate::store::{AttemptRow, History, JobRow, RunFilter, RunRow, StoreError};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// Everything there is to see at one moment.
+pub struct Sight<'a> {
+    /// What goes on.
+    pub live: &'a Live,
+    /// What ended.
+    pub history: &'a History,
+    /// What is defined.
+    pub definitions: &'a Definitions,
+    /// Where the logs are.
+    pub state_dir: &'a Path,
+    /// How many attempts may go on at once.
+    pub slots: usize,
+    /// The time.
+    pub now: Moment,
+}
+
+/// How many of the last runs a list of tasks shows.
+const RECENT: u32 = 8;
+
+impl Sight<'_> {
+    /// One run with its jobs and their attempts; `None` when there is none of that id.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn run(&self, id: RunId) -> Result<Option<RunInfo>, StoreError> {
+        let rows = self.history.jobs(id)?;
+        if let Some(run) = self.live.state.runs.get(&id) {
+            let mut info = self.live_run(id, run);
+            info.jobs = self.live_jobs(id, run, &rows)?;
+            return Ok(Some(info));
+        }
+        let Some(row) = self.history.run(id)? else { return Ok(None) };
+        let plan = self.history.plan(&row.plan)?;
+        let mut info = past_run(&row, &plan, &rows, self.now);
+        for job in &rows {
+            info.jobs.push(self.past_job(id, &plan, job)?);
+        }
+        Ok(Some(info))
+    }
+
+    /// A page of runs, the newest first, without their jobs.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>, StoreError> {
+        let rows = self.history.runs(filter)?;
+        rows.into_iter().map(|row| self.listed(&row)).collect()
+    }
+
+    /// What goes on, in the order in which it was created, with the jobs that are not waiting or done.
+    pub fn going(&self) -> Vec<RunInfo> {
+        let runs = self.live.state.runs.iter();
+        let with_jobs = |(&id, run): (&RunId, &Run)| {
+            let mut info = self.live_run(id, run);
+            let active = |job: &u32| {
+                let phase = &run.jobs[*job as usize].phase;
+                !matches!(phase, Phase::Waiting | Phase::Done(_))
+            };
+            let jobs = (0..run.jobs.len() as u32).filter(active);
+            info.jobs = jobs.map(|index| self.live_job(JobId { run: id, index }, run)).collect();
+            info
+        };
+        runs.map(with_jobs).collect()
+    }
+
+    fn listed(&self, row: &RunRow) -> Result<RunInfo, StoreError> {
+        if let Some(run) = self.live.state.runs.get(&row.run) {
+            return Ok(self.live_run(row.run, run));
+        }
+        let plan = self.history.plan(&row.plan)?;
+        // Only what failed is worth a look at the jobs.
+        let jobs = match row.outcome {
+            Some(RunOutcome::Failed { .. }) => self.history.jobs(row.run)?,
+            Some(RunOutcome::Succeeded | RunOutcome::Cancelled) | None => Vec::new(),
+        };
+        Ok(past_run(row, &plan, &jobs, self.now))
+    }
+
+    fn live_run(&self, id: RunId, run: &Run) -> RunInfo {
+        let plan = run.plan.plan();
+        let has_started = run.jobs.iter().any(|job| job.attempts > 0);
+        let (state, why) = match &run.phase {
+            RunPhase::Paused(pause) => {
+                (RunState::Paused, Some(who(&pause.by.0, pause.reason.as_deref(), "paused")))
+            }
+            RunPhase::Cancelling { by, reason } => {
+                (RunState::Cancelling, Some(who(&by.0, reason.as_deref(), "cancelled")))
+            }
+            RunPhase::Going if has_started => (RunState::Running, None),
+            RunPhase::Going => (RunState::Queued, None),
+        };
+        RunInfo {
+            state,
+            why,
+            params: plan.params.clone(),
+            definition: plan.definition.to_string(),
+            jobs_total: run.jobs.len(),
+            jobs_done: run.jobs.iter().filter(|job| job.phase.is_done()).count(),
+            took_ms: (self.now - run.created).0,
+            queued_ms: if has_started { 0 } else { (self.now - run.created).0 },
+            ..blank(id, &plan.task, run.number, &run.trigger, &run.by.0, run.reason.clone(), run.created)
+        }
+    }
+
+    fn live_jobs(&self, id: RunId, run: &Run, rows: &[JobRow]) -> Result<Vec<JobInfo>, StoreError> {
+        let mut jobs = Vec::with_capacity(run.jobs.len());
+        for index in 0..run.jobs.len() as u32 {
+            let mut job = self.live_job(JobId { run: id, index }, run);
+            if let Some(row) = rows.get(index as usize) {
+                job.queued = row.queued.map(Time);
+                job.started = row.started.map(Time);
+                job.finished = row.finished.map(Time);
+                job.took_ms = row.started.map(|started| (row.finished.unwrap_or(self.now) - started).0);
+                job.problem = row.problem.clone();
+            }
+            if job.attempt > 0 {
+                job.attempts = self.attempts(id, index, &job.name)?;
+            }
+            jobs.push(job);
+        }
+        Ok(jobs)
+    }
+
+    fn live_job(&self, id: JobId, run: &Run) -> JobInfo {
+        let plan = run.plan.plan();
+        let job = &run.jobs[id.index as usize];
+        let attempt = self.live.state.attempt(id);
+        let outcome = match &job.phase {
+            Phase::Done(outcome) | Phase::Cleaning { outcome } => Some(outcome.clone()),
+            _ => None,
+        };
+        let wait = self.live.state.why_waiting(id);
+        JobInfo {
+            phase: job.phase.word().to_owned(),
+            result: outcome.as_ref().map(|outcome| outcome_words(outcome, plan)),
+            outcome,
+            waits_for: wait.map(|wait| wait_words(&wait, &self.live.state, id, self.slots, self.now)),
+            attempt: job.attempts,
+            progress: self.live.progress.get(&attempt).cloned(),
+            pid: self.live.pids.get(&attempt).copied(),
+            log: (job.attempts > 0).then(|| self.log(attempt, plan)),
+            ..blank_job(id.index, plan)
+        }
+    }
+
+    fn past_job(&self, run: RunId, plan: &Plan, row: &JobRow) -> Result<JobInfo, StoreError> {
+        let attempt = AttemptId { job: JobId { run, index: row.index }, number: row.attempts };
+        let blank = blank_job(row.index, plan);
+        let attempts =
+            if row.attempts > 0 { self.attempts(run, row.index, &blank.name)? } else { Vec::new() };
+        Ok(JobInfo {
+            phase: if row.finished.is_some() || row.outcome.is_some() { "done" } else { "waiting" }
+                .to_owned(),
+            result: row.outcome.as_ref().map(|outcome| outcome_words(outcome, plan)),
+            outcome: row.outcome.clone(),
+            attempt: row.attempts,
+            queued: row.queued.map(Time),
+            started: row.started.map(Time),
+            finished: row.finished.map(Time),
+            took_ms: row.started.zip(row.finished).map(|(started, finished)| (finished - started).0),
+            log: (row.attempts > 0).then(|| self.log(attempt, plan)),
+            problem: row.problem.clone(),
+            attempts,
+            ..blank
+        })
+    }
+
+    fn attempts(&self, run: RunId, index: u32, job: &str) -> Result<Vec<AttemptInfo>, StoreError> {
+        let info = |row: AttemptRow| AttemptInfo {
+            number: row.number,
+            started: row.started.map(Time),
+            ended: row.ended.map(Time),
+            exit: row.exit,
+            usage: row.usage,
+            log: self
+                .state_dir
+                .join(log_path(AttemptId { job: JobId { run, index }, number: row.number }, job)),
+        };
+        Ok(self.history.attempts(run, index)?.into_iter().map(info).collect())
+    }
+
+    fn log(&self, attempt: AttemptId, plan: &Plan) -> std::path::PathBuf {
+        let job = plan.nodes[attempt.job.index as usize].leaf.name.seen_from(&plan.task);
+        self.state_dir.join(log_path(attempt, job))
+    }
+
+    /// Every task, by name, with its last runs and its next one.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn tasks(&self) -> Result<Vec<TaskInfo>, StoreError> {
+        let catalog = &self.definitions.catalog;
+        let names: Vec<TaskName> = catalog.tasks().map(|task| task.name.clone()).collect();
+        let mut recent = self.history.last_outcomes(&names, RECENT)?;
+        let info = |task: &std::sync::Arc<Task>| {
+            let recent = recent.remove(&task.name).unwrap_or_default().into_iter().map(|run| RecentInfo {
+                id: run.run,
+                number: run.number,
+                state: self.state_of(run.run, run.outcome.as_ref()),
+                created: Time(run.created),
+                took_ms: run.finished.map(|finished| (finished - run.created).0),
+            });
+            self.task(task, recent.collect())
+        };
+        Ok(catalog.tasks().map(info).collect())
+    }
+
+    fn state_of(&self, id: RunId, outcome: Option<&RunOutcome>) -> RunState {
+        match (outcome, self.live.state.runs.get(&id)) {
+            (Some(outcome), _) => state_word(outcome),
+            (None, Some(run)) => self.live_run(id, run).state,
+            (None, None) => RunState::Running,
+        }
+    }
+
+    fn task(&self, task: &Task, recent: Vec<RecentInfo>) -> TaskInfo {
+        let paused = self.live.state.resting.get(&task.name).map(pause_info);
+        let enabled = || task.timetables.iter().filter(|timetable| timetable.enabled);
+        let next = enabled().filter_map(|timetable| timetable.schedule.next(self.now)).min();
+        TaskInfo {
+            name: task.name.clone(),
+            file: task.file.to_string(),
+            description: task.description.clone(),
+            labels: task.labels.clone(),
+            jobs: task.leaves.iter().map(|leaf| leaf.name.seen_from(&task.name).to_owned()).collect(),
+            params: task.params.iter().map(|param| param.name.clone()).collect(),
+            schedules: enabled().map(|timetable| timetable.schedule.describe()).collect(),
+            next: next.filter(|_| paused.is_none()).map(Time),
+            paused,
+            recent,
+            is_stale: self.definitions.catalog.is_stale(task.name.as_str()),
+            definition: task.hash.to_string(),
+        }
+    }
+
+    /// When each schedule fires next, the soonest first; what rests or never fires comes last.
+    pub fn fires(&self, only: Option<&TaskName>) -> Vec<FireInfo> {
+        let tasks =
+            self.definitions.catalog.tasks().filter(|task| only.is_none_or(|only| *only == task.name));
+        let mut fires: Vec<FireInfo> = tasks
+            .flat_map(|task| {
+                task.timetables.iter().filter(|timetable| timetable.enabled).map(move |t| (task, t))
+            })
+            .map(|(task, timetable)| {
+                let paused = self.live.state.resting.get(&task.name).map(pause_info);
+                FireInfo {
+                    task: task.name.clone(),
+                    schedule: timetable.schedule.to_string(),
+                    description: timetable.schedule.describe(),
+                    timezone: timetable.schedule.zone().map(|zone| zone.name().to_owned()),
+                    at: timetable.schedule.next(self.now).filter(|_| paused.is_none()).map(Time),
+                    paused,
+                }
+            })
+            .collect();
+        fires.sort_by(|a, b| (a.at.is_none(), a.at, &a.task).cmp(&(b.at.is_none(), b.at, &b.task)));
+        fires
+    }
+}
+
+fn pause_info(pause: &crate::engine::Pause) -> PauseInfo {
+    PauseInfo { by: pause.by.clone(), reason: pause.reason.clone(), since: Time(pause.since) }
+}
+
+fn blank(
+    id: RunId,
+    task: &TaskName,
+    number: u64,
+    trigger: &Trigger,
+    by: &std::sync::Arc<str>,
+    reason: Option<String>,
+    created: Moment,
+) -> RunInfo {
+    let (schedule, slot, retry_of) = match trigger {
+        Trigger::Manual => (None, None, None),
+        Trigger::Schedule { key, slot } => {
+            let prefix = format!("{task}: ");
+            (Some(key.0.strip_prefix(&prefix).unwrap_or(&key.0).to_owned()), Some(Time(*slot)), None)
+        }
+        Trigger::Retry { of } => (None, None, Some(*of)),
+    };
+    RunInfo {
+        id,
+        name: format!("{task}#{number}"),
+        task: task.clone(),
+        number,
+        state: RunState::Queued,
+        trigger: trigger_word(trigger).to_owned(),
+        schedule,
+        slot,
+        retry_of,
+        by: crate::engine::Author(by.clone()),
+        reason,
+        params: BTreeMap::new(),
+        definition: String::new(),
+        created: Time(created),
+        started: None,
+        finished: None,
+        took_ms: 0,
+        queued_ms: 0,
+        why: None,
+        root: None,
+        exit_code: None,
+        jobs_total: 0,
+        jobs_done: 0,
+        jobs: Vec::new(),
+    }
+}
+
+fn past_run(row: &RunRow, plan: &Plan, jobs: &[JobRow], now: Moment) -> RunInfo {
+    let root = match row.outcome {
+        Some(RunOutcome::Failed { root }) => Some(root),
+        Some(RunOutcome::Succeeded | RunOutcome::Cancelled) | None => None,
+    };
+    let root_job = root.and_then(|root| jobs.get(root as usize));
+    let cause = root_job.and_then(|job| match &job.outcome {
+        Some(Outcome::Failed { cause }) => Some(cause),
+        _ => None,
+    });
+    let root_name = root_job.map(|job| job.name.seen_from(&plan.task).to_owned());
+    let why = root_name.as_ref().zip(cause).map(|(name, cause)| format!("{name} ({})", cause_words(cause)));
+    let exit = row.outcome.as_ref().map(|outcome| match outcome {
+        RunOutcome::Succeeded => 0,
+        RunOutcome::Cancelled => 143,
+        RunOutcome::Failed { .. } => cause.map_or(1, exit_code),
+    });
+    let started = jobs.iter().filter_map(|job| job.started).min();
+    RunInfo {
+        state: row.outcome.as_ref().map_or(RunState::Running, state_word),
+        params: plan.params.clone(),
+        definition: plan.definition.to_string(),
+        started: started.map(Time),
+        finished: row.finished.map(Time),
+        took_ms: (row.finished.unwrap_or(now) - row.created).0,
+        queued_ms: started.map_or(0, |started| (started - row.created).0),
+        why,
+        root: root_name,
+        exit_code: exit,
+        jobs_total: plan.nodes.len(),
+        jobs_done: if row.finished.is_some() { plan.nodes.len() } else { 0 },
+        ..blank(row.run, &row.task, row.number, &row.trigger, &row.by.0, row.reason.clone(), row.created)
+    }
+}
+
+fn blank_job(index: u32, plan: &Plan) -> JobInfo {
+    let node = &plan.nodes[index as usize];
+    let name = |index: u32| plan.nodes[index as usize].leaf.name.seen_from(&plan.task).to_owned();
+    JobInfo {
+        name: name(index),
+        index,
+        phase: String::new(),
+        outcome: None,
+        result: None,
+        waits_for: None,
+        attempt: 0,
+        attempts_max: node.leaf.retry.attempts,
+        needs: node.needs.iter().map(|&need| name(need)).collect(),
+        queued: None,
+        started: None,
+        finished: None,
+        took_ms: None,
+        progress: None,
+        pid: None,
+        log: None,
+        problem: None,
+        attempts: Vec::new(),
+    }
+}
+
+fn state_word(outcome: &RunOutcome) -> RunState {
+    match outcome {
+        RunOutcome::Succeeded => RunState::Succeeded,
+        RunOutcome::Failed { .. } => RunState::Failed,
+        RunOutcome::Cancelled => RunState::Cancelled,
+    }
+}
+
+fn who(by: &str, reason: Option<&str>, what: &str) -> String {
+    match reason {
+        Some(reason) => format!("{what} by {by}: \"{reason}\""),
+        None => format!("{what} by {by}"),
+    }
+}
+
+fn outcome_words(outcome: &Outcome, plan: &Plan) -> String {
+    let name =
+        |index: u32| plan.nodes.get(index as usize).map_or("?", |node| node.leaf.name.seen_from(&plan.task));
+    match outcome {
+        Outcome::Succeeded => "ok".into(),
+        Outcome::Failed { cause } => cause_words(cause),
+        Outcome::Cancelled => "cancelled".into(),
+        Outcome::Skipped { why: Skip::Needs { job } } => format!("skipped: needs {}", name(*job)),
+        Outcome::Skipped { why: Skip::Asked { reason } } => format!("skipped: {reason}"),
+        Outcome::Skipped { why: Skip::Reused } => "ok, from the run that is tried again".into(),
+    }
+}
+
+/// Why a job failed, in a few words: `exit 7`, `timed out`.
+pub fn cause_words(cause: &Cause) -> String {
+    match cause {
+        Cause::Exit { code } => format!("exit {code}"),
+        Cause::Signal { signal } => format!("killed by {signal}"),
+        Cause::TimedOut => "timed out".into(),
+        Cause::NotSpawned { message, .. } => format!("not started: {message}"),
+        Cause::Lost => "lost: the host died".into(),
+        Cause::Hook { message } => format!("hook: {message}"),
+    }
+}
+
+/// What a program exits with that failed like this: as shells and coreutils' `timeout` do.
+pub fn exit_code(cause: &Cause) -> i32 {
+    match cause {
+        Cause::Exit { code } => *code,
+        Cause::Signal { signal } => 128 + signal.0,
+        Cause::TimedOut => 124,
+        Cause::NotSpawned { why: NotSpawned::NotFound, .. } => 127,
+        Cause::NotSpawned { why: NotSpawned::NotExecutable, .. } => 126,
+        Cause::NotSpawned { why: NotSpawned::Other, .. } | Cause::Lost => 125,
+        Cause::Hook { .. } => 1,
+    }
+}
+
+/// What a job waits for, in words.
+pub fn wait_words(wait: &Wait, state: &State, job: JobId, slots: usize, now: Moment) -> String {
+    let names: HashMap<u32, &str> = state.runs.get(&job.run).map_or_else(HashMap::new, |run| {
+        let plan = run.plan.plan();
+        plan.nodes
+            .iter()
+            .enumerate()
+            .map(|(i, node)| (i as u32, node.leaf.name.seen_from(&plan.task)))
+            .collect()
+    });
+    match wait {
+        Wait::Needs(needs) => {
+            let needs: Vec<&str> = needs.iter().filter_map(|need| names.get(need).copied()).collect();
+            needs.join(", ")
+        }
+        Wait::Paused(pause) => {
+            format!("the run to be resumed ({})", who(&pause.by.0, pause.reason.as_deref(), "paused"))
+        }
+        Wait::Slot { ahead } => {
+            let busy = state.busy().len();
+            match ahead {
+                0 => format!("a slot ({busy} of {slots} busy)"),
+                ahead => format!("a slot ({busy} of {slots} busy, {ahead} before it)"),
+            }
+        }
+        Wait::Backoff { until } => format!("its next try in {}", Millis((*until - now).0.max(1))),
+        Wait::Hook(Question::Before) => "its `before` hook".into(),
+        Wait::Hook(Question::Success) => "its `success` hook".into(),
+        Wait::Hook(Question::Retry) => "its `retry` hook".into(),
+        Wait::Cleanup => "its cleanup".into(),
+    }
+}

@@ -1,0 +1,97 @@
+//! The stream of events: what is written, then what happens, without a gap and without a repetition between the two.
+
+use super::{SseEvent, sse};
+use crate::base::RunId;
+use crate::host::{Feed, Happening, Host};
+use crate::store::Seq;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use tokio_util::sync::CancellationToken;
+
+/// Rows of the journal read at once.
+const PAGE: u32 = 500;
+
+struct Follow {
+    host: Host,
+    stop: CancellationToken,
+    run: Option<RunId>,
+    feed: Feed,
+    /// Up to here everything was sent; `None` when only the future was asked for.
+    sent: Option<Seq>,
+    is_past: bool,
+    waiting: VecDeque<Happening>,
+}
+
+pub(super) fn stream(
+    host: Host,
+    stop: CancellationToken,
+    run: Option<RunId>,
+    after: Option<Seq>,
+) -> impl futures_core::Stream<Item = Result<SseEvent, Infallible>> {
+    // Listening begins before reading, so nothing falls between.
+    let feed = host.listen();
+    let is_past = after.is_some();
+    let follow = Follow { host, stop, run, feed, sent: after, is_past, waiting: VecDeque::new() };
+    futures_util::stream::unfold(follow, |mut follow| async move {
+        let happening = follow.next().await?;
+        Some((Ok(sse(&happening)), follow))
+    })
+}
+
+impl Follow {
+    async fn next(&mut self) -> Option<Happening> {
+        loop {
+            if let Some(happening) = self.waiting.pop_front() {
+                return Some(happening);
+            }
+            if self.is_past {
+                self.read();
+                continue;
+            }
+            let next = tokio::select! {
+                next = self.feed.next() => next,
+                () = self.stop.cancelled() => return None,
+            };
+            match next {
+                Ok(Some(happening)) => self.take((*happening).clone()),
+                Ok(None) => return None,
+                // What was missed stands in the journal.
+                Err(_) => self.is_past = self.sent.is_some(),
+            }
+        }
+    }
+
+    /// Reads the next page of the journal; an empty one is the end of the past.
+    fn read(&mut self) {
+        let after = self.sent.unwrap_or_default();
+        let history = self.host.history();
+        let page = match self.run {
+            Some(run) => history.events(run, after, PAGE),
+            None => history.journal(after, PAGE),
+        };
+        let page = page.unwrap_or_default();
+        self.is_past = !page.is_empty();
+        for entry in page {
+            self.sent = Some(entry.seq);
+            self.waiting.push_back(Happening::Event { seq: entry.seq, record: entry.record });
+        }
+    }
+
+    fn take(&mut self, happening: Happening) {
+        let concerns = match (&happening, self.run) {
+            (_, None) => true,
+            (Happening::Event { record, .. }, Some(run)) => record.event.run() == Some(run),
+            (Happening::Progress { attempt, .. }, Some(run)) => attempt.job.run == run,
+            (Happening::Reloaded { .. }, Some(_)) => false,
+        };
+        if let Happening::Event { seq, .. } = &happening {
+            if self.sent.is_some_and(|sent| *seq <= sent) {
+                return;
+            }
+            self.sent = Some(*seq);
+        }
+        if concerns {
+            self.waiting.push_back(happening);
+        }
+    }
+}
