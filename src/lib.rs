@@ -3,6 +3,8 @@
 #[cfg(feature = "api")]
 pub mod api;
 pub mod base;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod definition;
 pub mod engine;
 pub mod exec;

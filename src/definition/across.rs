@@ -76,8 +76,15 @@ struct Need<'c> {
 
 impl<'c> Graph<'c> {
     fn of(candidates: &'c [Candidate<'c>], across: &mut Across) -> Graph<'c> {
-        let mut graph =
-            Graph { candidates, numbers: HashMap::new(), nodes: Vec::new(), files: HashMap::new() };
+        let leaves =
+            |candidate: &Candidate<'_>| candidate.checked.as_ref().map_or(0, |c| c.task.leaves.len() + 1);
+        let size = candidates.iter().map(leaves).sum();
+        let mut graph = Graph {
+            candidates,
+            numbers: HashMap::with_capacity(size),
+            nodes: Vec::with_capacity(size),
+            files: HashMap::with_capacity(candidates.len()),
+        };
         for (index, candidate) in candidates.iter().enumerate() {
             graph.add_file(index, candidate, across);
         }

@@ -10,6 +10,7 @@ use super::problem::{Exhibit, Problem};
 use super::settings::Settings;
 use super::source::Source;
 use super::task::{Leaf, Task};
+use super::timetable::Crons;
 use crate::base::{TaskName, did_you_mean};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -86,14 +87,19 @@ impl Catalog {
     ) -> Catalog {
         let ground = Ground { registered, settings };
         let same = previous.filter(|before| before.registered == *registered && before.settings == *settings);
-        let mut files: BTreeMap<Arc<str>, File> = BTreeMap::new();
+        let mut crons = Crons::default();
+        let mut files = Vec::new();
         for source in sources {
             let known =
                 same.and_then(|before| before.files.get(&source.path)).filter(|file| file.source == source);
-            let decoded =
-                known.map_or_else(|| Arc::new(file::decode(&source, ground)), |file| file.decoded.clone());
-            files.insert(source.path.clone(), File { source, decoded, active: None, is_broken: false });
+            let decoded = known.map_or_else(
+                || Arc::new(file::decode(&source, ground, &mut crons)),
+                |file| file.decoded.clone(),
+            );
+            files.push((source.path.clone(), File { source, decoded, active: None, is_broken: false }));
         }
+        // Sources that come sorted by path make this linear.
+        let mut files: BTreeMap<Arc<str>, File> = files.into_iter().collect();
         let problems = activate(&mut files, previous);
         let active = files.values().filter_map(|file| file.active.clone());
         let tasks = active.map(|checked| (checked.task.name.clone(), checked)).collect();
@@ -218,6 +224,9 @@ fn candidate(file: &File, checked: Option<Arc<Checked>>) -> across::Candidate<'_
 
 /// Of two active files with one name the first keeps it: a last good version may clash with a new file.
 fn drop_doubles(files: &mut BTreeMap<Arc<str>, File>) {
+    if files.values().all(|file| !file.is_broken) {
+        return;
+    }
     let mut seen = std::collections::HashSet::new();
     for file in files.values_mut() {
         let is_double = file.active.as_ref().is_some_and(|checked| !seen.insert(checked.task.name.clone()));

@@ -11,6 +11,12 @@ use crate::base::TaskName;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// A name as it is written, and where.
+pub(super) type Written = (String, Range<usize>);
+
+/// The full names of the children of a pipeline by id.
+pub(super) type Siblings = BTreeMap<String, TaskName>;
+
 /// One child as it is written.
 pub(super) struct Child<'t> {
     pub(super) id: String,
@@ -19,7 +25,7 @@ pub(super) struct Child<'t> {
     pub(super) keys: LeafKeys,
     pub(super) body: Body<'t>,
     /// What it depends on, as written.
-    pub(super) needs: Vec<(String, Range<usize>)>,
+    pub(super) needs: Vec<Written>,
     /// The step before it.
     pub(super) follows: Option<String>,
 }
@@ -190,16 +196,12 @@ pub(super) fn take_depends_on<'t>(checker: &mut Checker, slot: &mut Option<Field
 }
 
 /// The names of `depends_on` with their places: names, or `{task, when: succeeded}`.
-pub(super) fn needs(
-    checker: &mut Checker,
-    field: &Field<'_>,
-    above: &Path<'_>,
-) -> Vec<(String, Range<usize>)> {
+pub(super) fn needs(checker: &mut Checker, field: &Field<'_>, above: &Path<'_>) -> Vec<Written> {
     let path = above.child("depends_on");
     list(field.value).iter().filter_map(|item| need(checker, item, &path)).collect()
 }
 
-fn need(checker: &mut Checker, item: &Node<'_>, path: &Path<'_>) -> Option<(String, Range<usize>)> {
+fn need(checker: &mut Checker, item: &Node<'_>, path: &Path<'_>) -> Option<Written> {
     if !matches!(item.kind, Kind::Map(_)) {
         return Some((checker.filled_text(item, "depends_on")?, item.span.clone()));
     }
@@ -234,12 +236,8 @@ fn when(checker: &mut Checker, node: &Node<'_>) {
 }
 
 /// The full names of the children by id.
-pub(super) fn names(
-    checker: &mut Checker,
-    pipeline: &TaskName,
-    children: &[Child<'_>],
-) -> BTreeMap<String, TaskName> {
-    let mut names = BTreeMap::new();
+pub(super) fn names(checker: &mut Checker, pipeline: &TaskName, children: &[Child<'_>]) -> Siblings {
+    let mut names = Siblings::new();
     for child in children {
         match pipeline.child(&child.id) {
             Ok(name) => {
@@ -263,9 +261,9 @@ pub(super) fn names(
 pub(super) fn links(
     checker: &mut Checker,
     leaf: usize,
-    needs: Vec<(String, Range<usize>)>,
+    needs: Vec<Written>,
     pipeline: &TaskName,
-    siblings: &BTreeMap<String, TaskName>,
+    siblings: &Siblings,
 ) -> Vec<Link> {
     let mut links: Vec<Link> = Vec::with_capacity(needs.len());
     let mut seen = std::collections::HashSet::with_capacity(needs.len());

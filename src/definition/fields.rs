@@ -4,10 +4,12 @@
 
 use super::known;
 use super::problem::{Code, Finding};
+use super::timetable::Crons;
 use super::tree::{Kind, Node};
 use super::values;
 use crate::base::{Millis, did_you_mean};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 
@@ -15,6 +17,8 @@ use std::ops::{Range, RangeInclusive};
 #[derive(Default)]
 pub(super) struct Checker {
     pub(super) findings: Vec<Finding>,
+    /// Kept from file to file.
+    pub(super) crons: Crons,
 }
 
 /// One entry of a mapping.
@@ -82,11 +86,11 @@ impl Checker {
 
     fn own_and_merged<'t>(&mut self, entries: &'t [(Node<'t>, Node<'t>)]) -> Vec<Field<'t>> {
         let mut fields: Vec<Field<'t>> = Vec::with_capacity(entries.len());
-        let mut seen: HashMap<&str, Range<usize>> = HashMap::with_capacity(entries.len());
+        let mut seen = Seen::default();
         let mut merges = Vec::new();
         for (key, value) in entries {
             let Some(name) = self.key(key) else { continue };
-            if let Some(first) = seen.insert(name, key.span.clone()) {
+            if let Some(first) = seen.insert(name, &key.span) {
                 let finding = Finding::new(
                     Code::E0106,
                     key.span.clone(),
@@ -94,7 +98,6 @@ impl Checker {
                     "given again here",
                 );
                 self.report(finding.also(first.clone(), "first given here"));
-                seen.insert(name, first);
             } else if name == "<<" {
                 merges.push(value);
             } else if !name.starts_with("x-") {
@@ -103,8 +106,7 @@ impl Checker {
         }
         for value in merges {
             for field in self.merged(value) {
-                if !seen.contains_key(field.key) {
-                    seen.insert(field.key, field.place.clone());
+                if seen.insert(field.key, &field.place).is_none() {
                     fields.push(field);
                 }
             }
@@ -418,6 +420,35 @@ impl Checker {
             self.report(finding.fix(node.span.clone(), short).help(format!("write `{short}`")));
         }
         Some(path)
+    }
+}
+
+/// Keys that were met and where. Few keys are compared one by one, which is faster than to hash them.
+#[derive(Default)]
+struct Seen<'t> {
+    few: Vec<(&'t str, Range<usize>)>,
+    many: HashMap<&'t str, Range<usize>>,
+}
+
+const FEW: usize = 24;
+
+impl<'t> Seen<'t> {
+    /// Notes a key, unless it was met before: then gives where.
+    fn insert(&mut self, key: &'t str, place: &Range<usize>) -> Option<Range<usize>> {
+        if let Some((_, first)) = self.few.iter().find(|(other, _)| *other == key) {
+            return Some(first.clone());
+        }
+        if self.few.len() < FEW {
+            self.few.push((key, place.clone()));
+            return None;
+        }
+        match self.many.entry(key) {
+            Entry::Occupied(first) => Some(first.get().clone()),
+            Entry::Vacant(free) => {
+                free.insert(place.clone());
+                None
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Other files are not looked at: what a task depends on is only noted, with its place.
 
 use super::body::{Body, Owner, Registered};
-use super::children::{self, Child};
+use super::children::{self, Child, Siblings, Written};
 use super::declared;
 use super::fields::{Checker, Field, Path};
 use super::heal::heal;
@@ -13,10 +13,9 @@ use super::problem::{Code, Finding, Problem, settle_all};
 use super::settings::Settings;
 use super::source::Source;
 use super::task::{Action, Leaf, Overlap, Task};
-use super::timetable;
+use super::timetable::{self, Crons};
 use super::tree::{self, Kind, Node};
 use crate::base::{BadName, TaskName};
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -66,8 +65,8 @@ pub(super) fn name_of(path: &str) -> Result<TaskName, BadName> {
 }
 
 /// Decodes a task file.
-pub(super) fn decode(source: &Source, ground: Ground<'_>) -> Decoded {
-    let mut checker = Checker::default();
+pub(super) fn decode(source: &Source, ground: Ground<'_>, crons: &mut Crons) -> Decoded {
+    let mut checker = Checker { findings: Vec::new(), crons: std::mem::take(crons) };
     let name = match name_of(&source.path) {
         Ok(name) => Some(name),
         Err(error) => {
@@ -77,6 +76,7 @@ pub(super) fn decode(source: &Source, ground: Ground<'_>) -> Decoded {
         }
     };
     if let Some(problem) = source.fault() {
+        *crons = checker.crons;
         return Decoded { name, checked: None, is_good: false, problems: vec![problem] };
     }
     let stand_in = || TaskName::new("unnamed").expect("it is a good name");
@@ -84,6 +84,7 @@ pub(super) fn decode(source: &Source, ground: Ground<'_>) -> Decoded {
     let checked = with_tree(&source.text, &mut checker, |checker, root| {
         task(checker, source, root, &task_name, ground)
     });
+    *crons = checker.crons;
     let problems = settle_all(checker.findings, source);
     let is_good = !problems.iter().any(Problem::is_error);
     Decoded { name, checked: checked.map(Arc::new), is_good, problems }
@@ -259,7 +260,7 @@ impl<'t> TaskFile<'t> {
         let action = self.body.action(checker, &owner, layers.shell(), ground.registered);
         let needs =
             self.depends_on.as_ref().map_or_else(Vec::new, |field| children::needs(checker, field, &ROOT));
-        let links = children::links(checker, 0, needs, name, &BTreeMap::new());
+        let links = children::links(checker, 0, needs, name, &Siblings::new());
         let depends_on = links.iter().map(|link| link.to.clone()).collect();
         let leaf = layers.leaf(name.clone(), action.unwrap_or_else(no_action), depends_on);
         Some(Leaves { leaves: vec![leaf], links, places: vec![self.first_key.clone()] })
@@ -297,7 +298,7 @@ impl<'t> TaskFile<'t> {
         child: &Child<'_>,
         layers: Layers<'_>,
         ground: Ground<'_>,
-        (name, siblings, outer): (&TaskName, &BTreeMap<String, TaskName>, &[(String, Range<usize>)]),
+        (name, siblings, outer): (&TaskName, &Siblings, &[Written]),
         all: &mut Leaves,
     ) {
         let above = ROOT.child(if self.tasks.is_some() { "tasks" } else { "steps" });
@@ -309,7 +310,7 @@ impl<'t> TaskFile<'t> {
         let is_sibling = |link: &Link| siblings.contains_key(link.to.seen_from(name));
         let is_first = child.follows.is_none() && !links.iter().any(is_sibling);
         if is_first {
-            links.extend(children::links(checker, index, outer.to_vec(), name, &BTreeMap::new()));
+            links.extend(children::links(checker, index, outer.to_vec(), name, &Siblings::new()));
         }
         if let Some(to) = child.follows.as_ref().and_then(|before| siblings.get(before)) {
             let is_written = links.iter().any(|link| link.to == *to);

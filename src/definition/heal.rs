@@ -4,6 +4,7 @@
 //! checked. The patched value itself is marked as broken and nobody looks at it again.
 
 use super::problem::{Code, Finding};
+use super::source::floor;
 use super::tree;
 use granit_parser::{ErrorKind, ScanError};
 use std::ops::Range;
@@ -64,7 +65,7 @@ impl Patch {
 }
 
 fn diagnose(text: &str, error: &ScanError) -> Wound {
-    let at = text.floor_char_boundary(error.marker().byte_offset().unwrap_or(0).min(text.len()));
+    let at = floor(text, error.marker().byte_offset().unwrap_or(0));
     if let Some(finding) = leading_tab(text, at) {
         return Wound { finding, patch: None };
     }

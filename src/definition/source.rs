@@ -53,7 +53,7 @@ impl Source {
 
     /// Line and column of a byte, both counted from 1; columns count characters.
     pub fn line_and_column(&self, at: usize) -> (usize, usize) {
-        let at = self.text.floor_char_boundary(at.min(self.text.len()));
+        let at = floor(&self.text, at);
         let before = self.text.get(..at).unwrap_or_default();
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
@@ -64,8 +64,8 @@ impl Source {
 
     /// The part of `span` that stands on its first line: what a caret can underline.
     pub(super) fn first_line(&self, span: &Range<usize>) -> Range<usize> {
-        let start = self.text.floor_char_boundary(span.start.min(self.text.len()));
-        let end = self.text.floor_char_boundary(span.end.clamp(start, self.text.len()));
+        let start = floor(&self.text, span.start);
+        let end = floor(&self.text, span.end.max(start));
         let shown = self.text.get(start..end).unwrap_or_default();
         let line = shown.split('\n').next().unwrap_or_default().trim_end();
         start..start + line.len()
@@ -87,6 +87,12 @@ impl Source {
         };
         Some(finding.settle(self))
     }
+}
+
+/// The last character boundary that is not after `at`.
+pub(super) fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -165,34 +165,34 @@ fn another_parser_sees_the_same_values() {
 }
 
 fn many(count: usize, text: impl Fn(usize) -> String) -> Vec<Source> {
-    (0..count).map(|n| Source::new(format!("tasks/group{}/task{n}.yaml", n % 100), text(n))).collect()
+    let path = |n: usize| format!("tasks/group{:03}/task{:03}.yaml", n / 100, n % 100);
+    (0..count).map(|n| Source::new(path(n), text(n))).collect()
 }
 
 #[test]
 fn ten_thousand_files_are_loaded() {
-    let text = |n: usize| {
-        format!(
-            "description: Task number {n}\nschedule: {{ cron: \"{} 3 * * *\", timezone: Europe/Berlin }}\nenv: {{ A: {n} }}\ntimeout: 30m\nretry: 3\ntasks:\n  dump: {{ run: pg_dump app }}\n  check: {{ depends_on: dump, run: gzip -t out.gz }}\n",
-            n % 60
-        )
-    };
-    let files = many(10_000, text);
+    let simple =
+        many(10_000, |n| format!("description: Task {n}\nrun: make target{n}\ntimeout: 30m\nretry: 3\n"));
     let start = Instant::now();
-    let first = load(files.clone());
-    let loaded = start.elapsed();
-    assert_eq!(first.problems().len(), 2 * 10_000, "timeout and retry belong to a child");
-    let good = many(10_000, |n| text(n).replace("timeout: 30m\nretry: 3\n", ""));
+    assert_eq!(load(simple).problems(), []);
+    let leaves = start.elapsed();
+    let pipelines = many(10_000, |n| {
+        let schedule = format!("{{ cron: \"{} 3 * * *\", timezone: Europe/Berlin }}", n % 60);
+        let children = "  dump: { run: pg_dump app }\n  check: { depends_on: dump, run: gzip -t out.gz }\n";
+        format!("description: Task {n}\nschedule: {schedule}\nenv: {{ A: {n} }}\ntasks:\n{children}")
+    });
     let start = Instant::now();
-    let second = load(good.clone());
+    let first = load(pipelines.clone());
     let whole = start.elapsed();
-    assert_eq!((second.problems().len(), second.tasks().len()), (0, 10_000));
-    let mut edited = good;
+    assert_eq!((first.problems().len(), first.tasks().len()), (0, 10_000));
+    let mut edited = pipelines;
     edited[5_000] = Source::new(edited[5_000].path.clone(), "run: make");
+    let edited_name = edited[5_000].path.trim_start_matches("tasks/").trim_end_matches(".yaml").to_owned();
     let start = Instant::now();
-    let third = Catalog::load(edited, &registered(), &settings(), Some(&second));
+    let second = Catalog::load(edited, &registered(), &settings(), Some(&first));
     let update = start.elapsed();
-    println!("10,000 files: {whole:?} (with 20,000 problems {loaded:?}), one changed: {update:?}");
-    assert_eq!(third.task("group0/task5000").unwrap().leaves.len(), 1);
+    println!("10,000 leaves: {leaves:?}, 10,000 pipelines: {whole:?}, one changed: {update:?}");
+    assert_eq!(second.task(&edited_name).unwrap().leaves.len(), 1);
     assert!(whole.as_secs() < 60 && update.as_secs() < 10);
 }
 
@@ -327,8 +327,8 @@ proptest! {
 
     #[test]
     fn mutated_files_are_answered(text in good_text(), at in any::<prop::sample::Index>(), length in 0usize..20, put in r#"[ -~\n\tä]{0,6}"#) {
-        let start = text.floor_char_boundary(at.index(text.len() + 1));
-        let end = text.floor_char_boundary((start + length).min(text.len())).max(start);
+        let start = super::source::floor(&text, at.index(text.len() + 1));
+        let end = super::source::floor(&text, start + length);
         let mutated = format!("{}{put}{}", &text[..start], &text[end..]);
         let catalog = load([Source::new("tasks/a.yaml", mutated.clone())]);
         for problem in catalog.problems() {

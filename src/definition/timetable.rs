@@ -7,12 +7,29 @@ use super::problem::{Code, Finding};
 use super::task::{Overlap, Param, Params, Timetable};
 use super::tree::{Kind, Node};
 use super::values;
-use crate::schedule::{Schedule, Zone};
+use crate::schedule::{CronError, Schedule, Zone};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::ops::Range;
 
 const ENTRY: &[&str] = &["cron", "every", "at", "timezone", "params", "enabled", "overlap"];
 const WHEN: [&str; 3] = ["cron", "every", "at"];
+
+/// Expressions that were read already: files of one project say the same few things, and each reading costs.
+#[derive(Debug, Default)]
+pub(super) struct Crons(HashMap<String, Vec<(Zone, Schedule)>>);
+
+impl Crons {
+    fn read(&mut self, expression: &str, zone: &Zone) -> Result<Schedule, CronError> {
+        let known = self.0.get(expression).and_then(|read| read.iter().find(|(other, _)| other == zone));
+        if let Some((_, schedule)) = known {
+            return Ok(schedule.clone());
+        }
+        let schedule = Schedule::cron(expression, zone)?;
+        self.0.entry(expression.to_owned()).or_default().push((zone.clone(), schedule.clone()));
+        Ok(schedule)
+    }
+}
 
 /// What the entries of a task have in common.
 pub(super) struct Common<'c> {
@@ -176,7 +193,7 @@ fn when(checker: &mut Checker, field: &Field<'_>, zone: Option<&Zone>) -> Option
 
 /// Reads an expression; what is wrong in it is shown inside it.
 fn cron(checker: &mut Checker, node: &Node<'_>, expression: &str, zone: &Zone) -> Option<Schedule> {
-    match Schedule::cron(expression, zone) {
+    match checker.crons.read(expression, zone) {
         Ok(schedule) => {
             if schedule.never_fires() {
                 let finding = Finding::new(

@@ -34,7 +34,7 @@ pub use environment::{log_path, trigger_word};
 pub use error::{CommandError, OpenError, SubmitError};
 pub use feed::{Feed, Happening, Missed};
 pub use project::{Reader, SCRIPTS, SETTINGS, STATE, TASKS, find_root};
-pub use reload::{Definitions, check};
+pub use reload::{Definitions, check, definitions};
 pub use request::{RetryScope, RunRequest, retry_plan};
 pub use view::{Live, Progress};
 

@@ -82,9 +82,14 @@ impl Loader {
     }
 }
 
+/// Reads a project without a host: every task and the settings, not the scripts.
+pub fn definitions(root: &Path) -> Definitions {
+    Loader::new(root.to_path_buf(), Vec::new(), Vec::new()).load(None)
+}
+
 /// Reads and checks a project without a host: every task, the settings, and the scripts they name.
 pub fn check(root: &Path) -> Definitions {
-    let mut definitions = Loader::new(root.to_path_buf(), Vec::new(), Vec::new()).load(None);
+    let mut definitions = definitions(root);
     let wanted = scripts_of(&definitions.catalog);
     if !wanted.is_empty() {
         definitions.script_problems = open_scripts(root).check(&wanted);

@@ -44,6 +44,20 @@ impl History {
         Ok(History { shared: Arc::new(Shared { place, idle: Mutex::new(vec![first]) }) })
     }
 
+    /// The history of a place where nothing has happened yet. It lives in memory and never changes.
+    ///
+    /// # Errors
+    /// When SQLite cannot even do that.
+    pub fn empty() -> Result<History, StoreError> {
+        let db = Connection::open_in_memory()?;
+        for step in super::schema::STEPS {
+            db.execute_batch(step)?;
+        }
+        Ok(History {
+            shared: Arc::new(Shared { place: Place::new(Path::new("")), idle: Mutex::new(vec![db]) }),
+        })
+    }
+
     /// The runs that fit, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {
         self.with(|db| filter.select(db))

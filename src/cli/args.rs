@@ -1,0 +1,369 @@
+//! What can be typed. Help texts are for people who meet the verb for the first time.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
+use std::path::PathBuf;
+
+use super::complete;
+
+/// Runs tasks from YAML files: commands, pipelines, cron schedules, Lua hooks. Remembers everything.
+#[derive(Debug, Parser)]
+#[command(name = "neap", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+const AFTER_HELP: &str = "\
+Runs are named by id (k3v), by task for its latest (nightly), by number (nightly#127), counted back (nightly@-1),
+or @ for the latest of all, @failed, :running. A job is named behind the run: nightly#127/dump.
+
+Exit codes: 0 ok; 1 failed without a code of its own, or findings; 2 bad usage; `run`, `exec` and `wait` exit with the
+code of the job that failed first; 124 timed out; 125 neap itself failed; 126 not executable; 127 not found;
+128+n killed by signal n, 130 by Ctrl-C; 143 cancelled.
+
+Start here: neap init && neap run hello";
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Work in this project instead of the nearest one above the current directory
+    #[arg(
+        short = 'C',
+        long = "directory",
+        global = true,
+        value_name = "DIR",
+        env = "NEAP_DIR",
+        hide_env = true
+    )]
+    pub(crate) directory: Option<PathBuf>,
+    /// Print one JSON document instead of text (field names are those of the HTTP API)
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Colours: auto looks at the terminal, NO_COLOR and CLICOLOR_FORCE
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "NEAP_COLOR",
+        hide_env = true
+    )]
+    pub(crate) color: When,
+    /// Say less: only errors and the answer
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more about what neap itself does (-vv: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Show times in this zone instead of the local one
+    #[arg(long, global = true, value_name = "ZONE", env = "NEAP_TZ", hide_env = true)]
+    pub(crate) tz: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Write a sample project into this directory
+    Init(Init),
+    /// Run a task and show what happens
+    Run(Run),
+    /// Run one command with log, history and exit code, without a task file
+    Exec(Exec),
+    /// Do again what failed in an earlier run
+    Retry(Retry),
+    /// Wait until runs have ended
+    Wait(Wait),
+    /// End runs early
+    Cancel(Cancel),
+    /// Hold a run (what runs goes on), or let the schedules of a task rest
+    Pause(Rest),
+    /// Let a held run, or the schedules of a task, go on
+    Resume(Rest),
+    /// Follow the schedules and carry out runs until stopped
+    Serve(Serve),
+    /// Read the task files again now
+    Reload,
+    /// List the tasks
+    Ls,
+    /// List what goes on, and why what waits is waiting
+    Ps,
+    /// Show a run, or a task
+    Show(Show),
+    /// Print the output of jobs
+    Logs(Logs),
+    /// List past runs
+    History(History),
+    /// Say when schedules fire next, or what a cron expression means
+    Next(Next),
+    /// Draw the jobs of a task and what they need
+    Graph(Graph),
+    /// Look for errors in task files and scripts
+    Check(Check),
+    /// Explain an error code, for example E0104
+    Explain(Explain),
+    /// Print a script that completes commands, tasks and runs with TAB
+    Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The directory to write into; it is made when it is not there
+    #[arg(default_value = ".")]
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The task, or a child of a pipeline (nightly/upload: that child and what it needs)
+    #[arg(add = ArgValueCompleter::new(complete::tasks))]
+    pub(crate) task: String,
+    /// Parameters of the task, as name=value
+    #[arg(value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+    /// A parameter, as name=value (the same as without -p)
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
+    pub(crate) more_params: Vec<String>,
+    /// Hand the run to the host and return at once
+    #[arg(short, long)]
+    pub(crate) detach: bool,
+    /// At most this many jobs at a time (only without a host)
+    #[arg(short = 'j', long = "jobs", value_name = "N")]
+    pub(crate) slots: Option<usize>,
+    /// -100 to 100, or low, normal, high, urgent
+    #[arg(long, value_name = "LEVEL", allow_hyphen_values = true)]
+    pub(crate) priority: Option<String>,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Only say what would run, in which order
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// What to show of the jobs' output
+    #[arg(long, value_name = "WHAT", default_value = "failed")]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// The last lines of what failed
+    Failed,
+    /// Every line as it comes, behind the name of its job
+    Prefix,
+    /// Nothing
+    Quiet,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// The name under which it is remembered
+    #[arg(long, default_value = "exec")]
+    pub(crate) name: String,
+    /// End it after this long, for example 10m
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) timeout: Option<String>,
+    /// Further tries when it fails
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) retry: u32,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true)]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Retry {
+    /// The run
+    #[arg(add = ArgValueCompleter::new(complete::runs))]
+    pub(crate) run: String,
+    /// Begin with this job, and do again everything that needs it
+    #[arg(long, value_name = "JOB", conflicts_with = "all")]
+    pub(crate) from: Option<String>,
+    /// Do everything again
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Hand the run to the host and return at once
+    #[arg(short, long)]
+    pub(crate) detach: bool,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// What to show of the jobs' output
+    #[arg(long, value_name = "WHAT", default_value = "failed")]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// The runs
+    #[arg(required = true, add = ArgValueCompleter::new(complete::runs))]
+    pub(crate) runs: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// The runs
+    #[arg(required_unless_present_any = ["task", "all"], add = ArgValueCompleter::new(complete::runs))]
+    pub(crate) runs: Vec<String>,
+    /// Every run of this task that goes on
+    #[arg(long, value_name = "TASK", add = ArgValueCompleter::new(complete::tasks))]
+    pub(crate) task: Option<String>,
+    /// Everything that goes on
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Leave out the grace: kill at once
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// Why; it is stored and shown
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Return when they have ended
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rest {
+    /// A run, or a task whose schedules are meant
+    #[arg(add = ArgValueCompleter::new(complete::runs_and_tasks))]
+    pub(crate) what: String,
+    /// Why; it is stored and shown
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// At most this many jobs at a time, instead of what neap.yaml says (or else one for each processor)
+    #[arg(short = 'j', long = "jobs", value_name = "N")]
+    pub(crate) slots: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// A run or a task
+    #[arg(add = ArgValueCompleter::new(complete::runs_and_tasks))]
+    pub(crate) what: String,
+    /// The definition: of a run, the one it was created with
+    #[arg(long)]
+    pub(crate) definition: bool,
+    /// Everything that happened to the run, in order
+    #[arg(long)]
+    pub(crate) events: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// A run, or a job of one: nightly#127/dump
+    #[arg(add = ArgValueCompleter::new(complete::runs))]
+    pub(crate) run: String,
+    /// Go on printing until the run has ended
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only the last lines
+    #[arg(short = 'n', long = "lines", value_name = "N")]
+    pub(crate) lines: Option<usize>,
+    /// Only jobs that failed
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Only this job
+    #[arg(long, value_name = "JOB")]
+    pub(crate) job: Option<String>,
+    /// This attempt instead of the last
+    #[arg(long, value_name = "N")]
+    pub(crate) attempt: Option<u32>,
+    /// Only lines with this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) grep: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// Only runs of this task
+    #[arg(add = ArgValueCompleter::new(complete::tasks))]
+    pub(crate) task: Option<String>,
+    /// Only runs that ended like this (succeeded, failed, cancelled, unfinished)
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Option<String>,
+    /// Only runs of the last stretch of time, for example 7d
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) since: Option<String>,
+    /// How many
+    #[arg(short = 'n', long = "limit", default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// Only what is older than this run
+    #[arg(long, value_name = "RUN")]
+    pub(crate) before: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Next {
+    /// A task, or a schedule in quotes: "*/15 9-17 * * mon-fri", "every 5m"
+    #[arg(add = ArgValueCompleter::new(complete::tasks))]
+    pub(crate) what: Option<String>,
+    /// Begin here instead of now, as RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// How many
+    #[arg(short = 'n', long = "count", default_value_t = 5)]
+    pub(crate) count: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// The task
+    #[arg(add = ArgValueCompleter::new(complete::tasks))]
+    pub(crate) task: String,
+    /// How to draw it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: GraphFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Lines and names, for a terminal
+    Text,
+    /// For Mermaid
+    Mermaid,
+    /// For Graphviz
+    Dot,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Apply the fixes that are certain
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// One line for each problem: file:line:col: error[code]: what
+    #[arg(long)]
+    pub(crate) one_line: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The code
+    pub(crate) code: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}

@@ -1,0 +1,11 @@
+//! placeholder
+#![allow(unused)]
+use super::args;
+use super::error::Failure;
+use super::output::Output;
+use super::project::Project;
+use std::path::Path;
+use std::process::ExitCode;
+pub(crate) fn graph(project: &Project, args: &args::Graph, output: &Output) -> Result<ExitCode, Failure> {
+    Err(Failure::usage("not there"))
+}

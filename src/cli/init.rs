@@ -1,0 +1,11 @@
+//! placeholder
+#![allow(unused)]
+use super::args;
+use super::error::Failure;
+use super::output::Output;
+use super::project::Project;
+use std::path::Path;
+use std::process::ExitCode;
+pub(crate) fn init(args: &args::Init, output: &Output) -> Result<ExitCode, Failure> {
+    Err(Failure::usage("not there"))
+}

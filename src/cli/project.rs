@@ -1,0 +1,40 @@
+//! The project a command is about.
+
+use super::error::{Failure, USAGE};
+use crate::host::{STATE, find_root};
+use std::path::{Path, PathBuf};
+
+/// A project on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Project {
+    /// Its directory, as an absolute path without links.
+    pub(crate) root: PathBuf,
+    /// Where its state is.
+    pub(crate) state_dir: PathBuf,
+}
+
+impl Project {
+    /// The project in `directory`, or the nearest one at or above the current directory.
+    pub(crate) fn find(directory: Option<&Path>) -> Result<Project, Failure> {
+        let root = match directory {
+            Some(directory) if !directory.is_dir() => {
+                return Err(Failure::new(USAGE, format!("`{}` is not a directory", directory.display())));
+            }
+            Some(directory) => Some(directory.to_path_buf()),
+            None => find_root(&std::env::current_dir()?),
+        };
+        let Some(root) = root else {
+            return Err(Failure::new(
+                USAGE,
+                "there is no project here: neither neap.yaml nor tasks/, here or above",
+            )
+            .hint("make one with `neap init`"));
+        };
+        Ok(Project::at(&std::fs::canonicalize(root)?))
+    }
+
+    /// The project in this directory.
+    pub(crate) fn at(root: &Path) -> Project {
+        Project { root: root.to_path_buf(), state_dir: root.join(STATE) }
+    }
+}

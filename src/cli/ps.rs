@@ -1,0 +1,11 @@
+//! placeholder
+#![allow(unused)]
+use super::args;
+use super::error::Failure;
+use super::output::Output;
+use super::project::Project;
+use std::path::Path;
+use std::process::ExitCode;
+pub(crate) fn ps(project: &Project, output: &Output) -> Result<ExitCode, Failure> {
+    Err(Failure::usage("not there"))
+}
