@@ -104,10 +104,13 @@ impl Builder {
         let is_serving = self.mode == Mode::Serve;
         let slots =
             self.slots.or(definitions.settings.slots.map(|slots| slots as usize)).unwrap_or_else(processors);
-        let (instance, had_processes) = (recovered.instance.clone(), !recovered.was_clean);
-        let (state, records) = replay(recovered, self.mode);
+        let instance = recovered.instance.clone();
+        let may_have_left = !recovered.was_clean || !recovered.records.is_empty();
+        let state = replay(recovered, self.mode);
         let (reports, reports_in) = report_channel();
         let (inbox, inbox_in) = inbox_channel();
+        // One wish is enough: the next reading sees what all of them want seen.
+        let (reloads, wishes) = tokio::sync::mpsc::channel(1);
         let runtime = Handle::current();
         let functions = Arc::new(self.functions);
         let inner = Arc::new_cyclic(|host| Inner {
@@ -118,7 +121,8 @@ impl Builder {
             speaker: Speaker::new(),
             is_full_durability: definitions.settings.durability == crate::definition::Durability::Full,
             definitions: RwLock::new(definitions),
-            reloading: tokio::sync::Mutex::new(loader),
+            reloads,
+            instance: instance.clone(),
             scripts: OnceLock::new(),
             runner: Arc::new(Router {
                 processes: Arc::new(LocalProcesses::new(runtime.clone(), &instance)),
@@ -138,7 +142,7 @@ impl Builder {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
-        if had_processes && !records.is_empty() {
+        if may_have_left {
             for swept in exec::sweep(&instance).await {
                 tracing::warn!(attempt = ?swept.attempt, pid = swept.pid, "ended a process of the host that died");
             }
@@ -156,7 +160,7 @@ impl Builder {
         inner.recover().await;
         if is_serving {
             inner.arm().await;
-            inner.keep_watch();
+            inner.keep_watch(loader, wishes);
         }
         Ok(Host(inner))
     }
@@ -181,8 +185,8 @@ impl Inner {
     }
 }
 
-/// The state to start from, and the events it was made of.
-fn replay(recovered: Recovered, mode: Mode) -> (State, Vec<Record>) {
+/// The state to start from.
+fn replay(recovered: Recovered, mode: Mode) -> State {
     let resting = recovered
         .paused
         .into_iter()
@@ -197,7 +201,7 @@ fn replay(recovered: Recovered, mode: Mode) -> (State, Vec<Record>) {
         let bound: std::collections::BTreeSet<_> = records.iter().filter_map(bound_run).collect();
         records.retain(|record| record.event.run().is_some_and(|run| bound.contains(&run)));
     }
-    (blank.replay(&records), records)
+    blank.replay(&records)
 }
 
 fn bound_run(record: &Record) -> Option<crate::base::RunId> {

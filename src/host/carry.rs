@@ -135,7 +135,9 @@ impl Inner {
             let owed =
                 owed.filter(|item| !(item.unless_succeeded && has_succeeded)).map(|item| item.what.clone());
             let items: Vec<Cleanup> = owed.chain(leaf.cleanup.iter().cloned()).collect();
-            let env = self.environment(run, attempt, &working_dir);
+            let mut env = self.environment(run, attempt, &working_dir);
+            let (mark, whose) = exec::marker(&self.instance, attempt);
+            env.push((mark.into(), whose.into()));
             Some(Debt { items, working_dir, env, log: self.log_of(run, attempt) })
         });
         let Some(debt) = seen else { return None };

@@ -72,7 +72,9 @@ pub(crate) struct Inner {
     view: View,
     speaker: Speaker,
     definitions: RwLock<Arc<Definitions>>,
-    reloading: tokio::sync::Mutex<reload::Loader>,
+    /// Wishes to read the definitions again; closed in a host that does not.
+    reloads: mpsc::Sender<oneshot::Sender<()>>,
+    instance: String,
     scripts: OnceLock<Scripts>,
     runner: Arc<dyn Runner>,
     reports: Reports,

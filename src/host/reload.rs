@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, oneshot};
 
 /// Everything that was read from the project's files, and everything wrong with it.
 #[derive(Clone, Debug)]
@@ -120,31 +121,36 @@ fn scripts_of(catalog: &Catalog) -> Vec<Script> {
 }
 
 impl Inner {
-    /// Reads the definitions again and takes over what is good. Runs that go on keep what they began with.
-    pub(crate) async fn reload(self: &Arc<Inner>) {
-        let mut loader = self.reloading.lock().await;
-        let before = self.definitions();
+    /// Reads the definitions again now. Returns when they are taken over; at once in a host that does not reload.
+    pub(crate) async fn reload(&self) {
+        let (done, told) = oneshot::channel();
+        if self.reloads.send(done).await.is_ok() {
+            let _ = told.await;
+        }
+    }
+
+    /// Reads the definitions again and takes over what is good. Runs that go on keep what they began with. `None` when
+    /// the runtime is going down.
+    async fn read_again(self: &Arc<Inner>, mut loader: Loader) -> Option<Loader> {
         let inner = Arc::clone(self);
-        let mut own = std::mem::replace(&mut *loader, Loader::new(PathBuf::new(), Vec::new(), Vec::new()));
         // Reading files and running the top levels of scripts blocks.
         let read = tokio::task::spawn_blocking(move || {
-            let definitions = own.load(Some(&before));
+            let before = inner.definitions();
+            let definitions = loader.load(Some(&before));
             inner.set_definitions(Definitions {
                 script_problems: before.script_problems.clone(),
                 ..definitions
             });
             inner.load_scripts();
-            own
+            loader
         });
-        match read.await {
-            Ok(own) => *loader = own,
-            Err(error) => tracing::error!(%error, "the definitions could not be read again"),
-        }
-        drop(loader);
+        let loader =
+            read.await.inspect_err(|error| tracing::error!(%error, "the definitions were not read")).ok()?;
         self.arm().await;
         let definitions = self.definitions();
-        let (tasks, errors) = (definitions.catalog.tasks().count(), definitions.errors());
+        let (tasks, errors) = (definitions.catalog.tasks().len(), definitions.errors());
         self.speaker.tell(|| Happening::Reloaded { tasks, errors });
+        Some(loader)
     }
 
     pub(super) fn load_scripts(&self) {
@@ -171,26 +177,39 @@ impl Inner {
         let _ = self.tell(Input::Schedules(schedules)).await;
     }
 
-    /// Reads the definitions again whenever they change, until the host stops.
-    pub(super) fn keep_watch(self: &Arc<Inner>) {
-        let inner = Arc::clone(self);
-        self.tasks.spawn(async move {
-            let mut watch = match Watch::new(&inner.root, &[TASKS, SCRIPTS, SETTINGS]) {
-                Ok(watch) => watch,
-                Err(error) => {
-                    tracing::error!(%error, "changes of tasks/ are not noticed; use `neap reload`");
-                    return;
+    /// Reads the definitions again whenever they change or somebody asks, until the host stops.
+    pub(super) fn keep_watch(self: &Arc<Inner>, loader: Loader, wishes: mpsc::Receiver<oneshot::Sender<()>>) {
+        let watch = Watch::new(&self.root, &[TASKS, SCRIPTS, SETTINGS]);
+        if let Err(error) = &watch {
+            tracing::error!(%error, "changes of tasks/ are not noticed by themselves; use `neap reload`");
+        }
+        self.tasks.spawn(Arc::clone(self).watch(loader, watch.ok(), wishes));
+    }
+
+    async fn watch(
+        self: Arc<Inner>,
+        loader: Loader,
+        mut watch: Option<Watch>,
+        mut wishes: mpsc::Receiver<oneshot::Sender<()>>,
+    ) {
+        // What changed between the first reading and the watch was seen by neither.
+        let mut next = self.read_again(loader).await;
+        while let Some(loader) = next {
+            let changed = async {
+                match &mut watch {
+                    Some(watch) => watch.changed().await,
+                    None => std::future::pending().await,
                 }
             };
-            // What changed while the host came up was before the watch.
-            inner.reload().await;
-            loop {
-                tokio::select! {
-                    () = inner.stop.cancelled() => return,
-                    () = watch.changed() => inner.reload().await,
-                }
-            }
-        });
+            let wish = tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = changed => None,
+                Some(wish) = wishes.recv() => Some(wish),
+            };
+            next = self.read_again(loader).await;
+            // Whoever asked may have left.
+            let _ = wish.map(|wish| wish.send(()));
+        }
     }
 }
 

@@ -7,14 +7,15 @@ use super::columns::{Count, json, outcome_columns, run_outcome_columns, skip_col
 use super::{Seq, StoreError};
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
 use crate::engine::{
-    Author, Event, Exit, NewRun, Outcome, PlanRef, Record, RunOutcome, ScheduleKey, SlotSkip, Trigger, Usage,
+    Author, Event, Exit, NewRun, Outcome, PlanRef, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, Trigger,
+    Usage,
 };
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Result, params};
 
 /// Writes one record within the transaction that is open.
 pub(super) fn apply(db: &Connection, record: &Record) -> std::result::Result<Seq, StoreError> {
     let Record { at, event } = record;
-    let run = run_of(event);
+    let run = event.run();
     if let Event::RunCreated(new) = event {
         insert_run(db, *at, new).map_err(|error| name_conflict(db, new, error))?;
     }
@@ -28,36 +29,10 @@ pub(super) fn apply(db: &Connection, record: &Record) -> std::result::Result<Seq
     Ok(seq)
 }
 
-/// The run an event is about, if it is about one.
-fn run_of(event: &Event) -> Option<RunId> {
-    match event {
-        Event::RunCreated(new) => Some(new.run),
-        Event::RunPaused { run, .. }
-        | Event::RunResumed { run, .. }
-        | Event::RunCancelled { run, .. }
-        | Event::RunFinished { run, .. } => Some(*run),
-        Event::JobQueued { job }
-        | Event::RetryScheduled { job, .. }
-        | Event::CleanupOwed { job, .. }
-        | Event::CleanupStarted { job, .. }
-        | Event::JobFinished { job, .. } => Some(job.run),
-        Event::AttemptAdmitted { attempt }
-        | Event::AttemptStarted { attempt, .. }
-        | Event::AttemptStopping { attempt, .. }
-        | Event::AttemptEnded { attempt, .. }
-        | Event::HookAsked { attempt, .. } => Some(attempt.job.run),
-        Event::ScheduleArmed { .. }
-        | Event::ScheduleDisarmed { .. }
-        | Event::SlotSkipped { .. }
-        | Event::SlotsMissed { .. }
-        | Event::TaskPaused { .. }
-        | Event::TaskResumed { .. } => None,
-    }
-}
-
 fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
     match event {
-        Event::RunCreated(_) => Ok(()), // Written ahead of its line, because it may be refused.
+        // The run itself was written ahead of its line, because it may be refused.
+        Event::RunCreated(new) => reuse_jobs(db, at, new),
         Event::RunFinished { run, outcome } => finish_run(db, at, *run, outcome),
         Event::JobQueued { job } => queue_job(db, at, *job),
         Event::JobFinished { job, outcome, problem } => finish_job(db, at, *job, outcome, problem.as_deref()),
@@ -86,6 +61,12 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         | Event::CleanupOwed { .. }
         | Event::CleanupStarted { .. } => Ok(()),
     }
+}
+
+/// Jobs whose success is taken over are done when the run is born.
+fn reuse_jobs(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
+    let outcome = Outcome::Skipped { why: Skip::Reused };
+    new.reused.iter().try_for_each(|&index| finish_job(db, at, JobId { run: new.run, index }, &outcome, None))
 }
 
 fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
