@@ -11,8 +11,6 @@ impl Engine {
         let Some(r) = self.state.runs.get(&run) else { return };
         if !matches!(r.phase, RunPhase::Cancelling { .. }) {
             self.emit(Event::RunCancelled { run, by, reason });
-        } else if !now {
-            return;
         }
         for index in 0..self.state.runs.get(&run).map_or(0, |r| r.jobs.len()) as u32 {
             self.cancel_job(JobId { run, index }, now);

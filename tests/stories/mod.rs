@@ -106,6 +106,139 @@ fn a_retry_waits_longer_each_time_and_gives_up() {
 }
 
 #[test]
+fn a_wait_grows_no_longer_than_its_limit() {
+    let mut story = Story::new(1, &[("flaky", &[])]).each(|leaf| {
+        leaf.retry = Retry {
+            attempts: 3,
+            delay: Millis(10),
+            backoff: 100.0,
+            max_delay: Millis(20),
+            ..Retry::default()
+        }
+    });
+    story.at(0).submit();
+    story.at(1).ends("flaky.1", code(1));
+    story.at(11).ends("flaky.2", code(1));
+    story.check(
+        "
+        @0    run created
+              flaky queued
+              flaky.1 started                    -> start flaky.1
+        @1    flaky.1 ended: exit 1
+              flaky tries again @11
+        @11   flaky queued
+              flaky.2 started                    -> start flaky.2
+        @11   flaky.2 ended: exit 1
+              flaky tries again @31
+        ",
+    );
+}
+
+#[test]
+fn an_exit_code_that_is_ruled_out_is_not_tried_again() {
+    let mut story = Story::new(1, &[("a", &[])])
+        .each(|leaf| leaf.retry = Retry { attempts: 5, not_on_exit: vec![2], ..Retry::default() });
+    story.at(0).submit();
+    story.at(1).ends("a.1", code(2));
+    story.check(
+        "
+        @0    run created
+              a queued
+              a.1 started                        -> start a.1
+        @1    a.1 ended: exit 2
+              a finished: exit 2
+              run finished: failed at a
+        ",
+    );
+}
+
+#[test]
+fn what_is_announced_too_late_is_not_owed() {
+    let mut story = Story::new(1, &[("a", &[])])
+        .each(|leaf| leaf.cleanup = vec![Cleanup::Remove { path: "scratch".into() }]);
+    story.at(0).submit();
+    story.at(1).owes("a.1");
+    story.at(2).ends("a.1", code(0));
+    story.at(3).owes("a.1"); // it is being tidied up already
+    story.at(4).cleaned("a");
+    story.check(
+        "
+        @0    run created
+              a queued
+              a.1 started                        -> start a.1
+        @1    a owes a cleanup
+        @2    a.1 ended: exit 0
+              a tidies up                        -> clean a
+        @4    a finished: succeeded
+              run finished: succeeded
+        ",
+    );
+}
+
+#[test]
+fn a_hook_sets_the_timeout_of_one_attempt() {
+    let mut story = Story::new(1, &[("a", &[])]).each(|leaf| {
+        leaf.timeout = Some(Millis(1000));
+        leaf.hooks = vec![Hook { file: "h.lua".into(), on_error: OnHookError::Warn }];
+    });
+    story.at(0).submit();
+    story.at(1).answers("a.1", Question::Before, Answer::StartWith { timeout: Millis(5) });
+    story.at(6);
+    story.check(
+        "
+        @0    run created
+              a queued
+              a.1 admitted                       -> ask a.1 Before
+        @1    a.1 started                        -> start a.1
+        @6    a.1 stopping: TimedOut             -> stop a.1, grace 30
+        ",
+    );
+}
+
+#[test]
+fn a_slot_counts_until_it_is_a_minute_late() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(0).schedule_every(20_000);
+    story.at(100_000);
+    story.at(180_001);
+    story.check(
+        "
+        @0       armed t
+        @100000  slots @20000 to @20000 missed: 1
+                 run created for @40000
+                 a queued
+                 slot @60000 skipped: run 1 goes on
+                 slot @80000 skipped: run 1 goes on
+                 slot @100000 skipped: run 1 goes on
+                 a.1 started                     -> start a.1
+        @180001  slots @120000 to @120000 missed: 1
+                 slot @140000 skipped: run 1 goes on
+                 slot @160000 skipped: run 1 goes on
+                 slot @180000 skipped: run 1 goes on
+        ",
+    );
+}
+
+#[test]
+fn a_schedule_goes_on_where_the_last_host_left_it() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(500).schedule_every(1000);
+    story.at(1000);
+    story.at(1100).restart();
+    story.at(3500).schedule_every(1000); // two slots went by, neither of them long ago
+    story.check(
+        "
+        @500   armed t
+        @1000  run created for @1000
+               a queued
+               a.1 started                       -> start a.1
+        @3500  slot @2000 skipped: run 1 goes on
+               slot @3000 skipped: run 1 goes on
+        ",
+    );
+}
+
+#[test]
 fn an_exit_code_that_is_not_listed_is_not_tried_again() {
     let mut story = Story::new(1, &[("a", &[])])
         .each(|leaf| leaf.retry = Retry { attempts: 5, on_exit: vec![75], ..Retry::default() });
@@ -407,8 +540,10 @@ fn a_resting_task_fires_nothing() {
     let mut story = Story::new(1, &[("a", &[])]);
     story.at(500).schedule_every(1000);
     story.at(600).rest();
+    story.at(700).rest(); // twice is once
     story.at(1000);
     story.at(1500).wake();
+    story.at(1600).wake();
     story.at(2000);
     story.check(
         "

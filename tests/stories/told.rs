@@ -128,6 +128,12 @@ impl Story {
         self.tell(Input::Answered { attempt, question, answer })
     }
 
+    pub(super) fn owes(&mut self, attempt: &str) -> &mut Story {
+        let attempt = self.attempt(RunId(1), attempt);
+        let what = neap::definition::Cleanup::Remove { path: "more".into() };
+        self.tell(Input::Owe { attempt, item: neap::engine::OwedCleanup { what, unless_succeeded: false } })
+    }
+
     pub(super) fn cleaned(&mut self, job: &str) -> &mut Story {
         let job = self.attempt(RunId(1), &format!("{job}.0")).job;
         self.tell(Input::Cleaned { job, problem: None })
