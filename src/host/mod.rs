@@ -276,6 +276,8 @@ impl Inner {
             self.runner.stop(attempt, stop);
         }
         self.runner.shutdown().await;
+        // A companion ends when nobody can call it any more.
+        self.companions.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.tasks.close();
         self.tasks.wait().await;
         // What was committed is on its way to the disk; wait for it.

@@ -107,6 +107,23 @@ async fn what_is_unfinished_goes_on_with_the_next_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_with_hooked_jobs_in_full_swing_stops_and_the_next_goes_on() {
+    let project = Project::new()
+        .task("long", "{ run: 'test $NEAP_ATTEMPT -gt 1 || { echo up > up; exec sleep 600; }', retry: 1, hooks: h.lua }")
+        .script("h.lua", "return { before = function(ctx) ctx:on_cleanup { remove = 'up' } end, finally = function() end }");
+    let host = project.open(Mode::Serve).await;
+    let run = host.submit(RunRequest::new("long", "me")).await.unwrap();
+    project.wait_for("up").await;
+    let stopped = tokio::time::timeout(std::time::Duration::from_secs(20), host.shutdown()).await;
+    assert!(stopped.is_ok(), "the host did not stop");
+    drop(host);
+    let host = project.open(Mode::Serve).await;
+    assert_eq!(host.wait(run).await, Some(RunOutcome::Succeeded));
+    assert!(!project.root().join("up").exists(), "what was owed before the restart was forgotten");
+    host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lua_body_and_a_function_are_jobs_like_any_other() {
     let project = Project::new()
         .task("mixed", "{ steps: [ { id: lua, lua: 'print(\"hello \" .. ctx.params.who); ctx:progress(50)' }, { id: call, uses: shout, with: { text: hi } } ], params: { who: world } }");
