@@ -1,6 +1,6 @@
 //! The host from outside, as an embedding program uses it: real processes, a real database, real scripts.
 
-mod support;
+pub(crate) mod support;
 
 use neap::engine::RunOutcome;
 use neap::host::{Host, Mode, RunRequest};
