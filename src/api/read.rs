@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::store::{AttemptRow, History, JobRow, RunFilter, RunRow, StoreError};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Everything there is to see at one moment.
 pub struct Sight<'a> {
@@ -58,8 +59,10 @@ impl Sight<'_> {
     /// # Errors
     /// When the history cannot be read.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>, StoreError> {
+        // Runs of one task mostly share their plan, and a large one takes a while to read.
+        let mut plans = HashMap::new();
         let rows = self.history.runs(filter)?;
-        rows.into_iter().map(|row| self.listed(&row)).collect()
+        rows.into_iter().map(|row| self.listed(&row, &mut plans)).collect()
     }
 
     /// What goes on, in the order in which it was created, with the jobs that are not waiting or done.
@@ -78,11 +81,15 @@ impl Sight<'_> {
         runs.map(with_jobs).collect()
     }
 
-    fn listed(&self, row: &RunRow) -> Result<RunInfo, StoreError> {
+    fn listed(&self, row: &RunRow, plans: &mut HashMap<Arc<str>, Arc<Plan>>) -> Result<RunInfo, StoreError> {
         if let Some(run) = self.live.state.runs.get(&row.run) {
             return Ok(self.live_run(row.run, run));
         }
-        let plan = self.history.plan(&row.plan)?;
+        let plan = match plans.get(&row.plan) {
+            Some(plan) => Arc::clone(plan),
+            None => self.history.plan(&row.plan)?,
+        };
+        plans.insert(Arc::clone(&row.plan), Arc::clone(&plan));
         // Only what failed is worth a look at the jobs.
         let jobs = match row.outcome {
             Some(RunOutcome::Failed { .. }) => self.history.jobs(row.run)?,
@@ -207,7 +214,7 @@ impl Sight<'_> {
         let catalog = &self.definitions.catalog;
         let names: Vec<TaskName> = catalog.tasks().map(|task| task.name.clone()).collect();
         let mut recent = self.history.last_outcomes(&names, RECENT)?;
-        let info = |task: &std::sync::Arc<Task>| {
+        let info = |task: &Arc<Task>| {
             let recent = recent.remove(&task.name).unwrap_or_default().into_iter().map(|run| RecentInfo {
                 id: run.run,
                 number: run.number,
@@ -282,7 +289,7 @@ fn blank(
     task: &TaskName,
     number: u64,
     trigger: &Trigger,
-    by: &std::sync::Arc<str>,
+    by: &Arc<str>,
     reason: Option<String>,
     created: Moment,
 ) -> RunInfo {

@@ -557,3 +557,100 @@ fn a_resting_task_fires_nothing() {
         ",
     );
 }
+
+#[test]
+fn the_first_failure_is_the_one_that_is_named() {
+    let mut story = Story::new(2, &[("a", &[]), ("b", &[])]);
+    story.at(0).submit();
+    story.at(1).ends("b.1", code(2));
+    story.at(2).ends("a.1", code(1));
+    story.check(
+        "
+        @0    run created
+              a queued
+              b queued
+              a.1 started                        -> start a.1
+              b.1 started                        -> start b.1
+        @1    b.1 ended: exit 2
+              b finished: exit 2
+        @2    a.1 ended: exit 1
+              a finished: exit 1
+              run finished: failed at b
+        ",
+    );
+}
+
+#[test]
+fn a_delay_does_not_use_up_a_try() {
+    let mut story = Story::new(1, &[("a", &[])]).each(|leaf| {
+        leaf.retry = Retry { attempts: 2, delay: Millis(1), ..Retry::default() };
+        leaf.hooks = vec![Hook { file: "h.lua".into(), on_error: OnHookError::Warn }];
+    });
+    story.at(0).submit();
+    story.at(0).answers("a.1", Question::Before, Answer::Delay { by: Millis(10), reason: None });
+    story.at(10).answers("a.2", Question::Before, Answer::NoOpinion);
+    story.at(11).ends("a.2", code(1));
+    story.at(12).answers("a.2", Question::Retry, Answer::NoOpinion);
+    story.check(
+        "
+        @0    run created
+              a queued
+              a.1 admitted                       -> ask a.1 Before
+        @0    a tries again @10
+        @10   a queued
+              a.2 admitted                       -> ask a.2 Before
+        @10   a.2 started                        -> start a.2
+        @11   a.2 ended: exit 1
+              a.2 asks Retry                     -> ask a.2 Retry
+        @12   a tries again @13
+        ",
+    );
+}
+
+#[test]
+fn what_waits_for_a_cancelled_job_is_cancelled_too_not_skipped() {
+    let mut story = Story::new(1, &[("a", &[]), ("b", &[]), ("c", &[1])]);
+    story.at(0).submit();
+    story.at(1).cancel();
+    story.check(
+        "
+        @0    run created
+              a queued
+              b queued
+              a.1 started                        -> start a.1
+        @1    run cancelled by me
+              a.1 stopping: Cancelled            -> stop a.1, grace 30
+              b finished: cancelled
+              c finished: cancelled
+        ",
+    );
+}
+
+#[test]
+fn a_very_long_absence_is_counted_up_to_ten_thousand_slots() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(0).schedule_every(30_000);
+    story.at(400_000_000);
+    story.check(
+        "
+        @0          armed t
+        @400000000  slots @30000 to @399939999 missed: 10000
+                    run created for @399960000
+                    a queued
+                    slot @399990000 skipped: run 1 goes on
+                    a.1 started                  -> start a.1
+        ",
+    );
+}
+
+#[test]
+fn a_cursor_never_goes_back() {
+    use neap::base::Moment;
+    use neap::engine::{Event, ScheduleKey, SlotSkip, State};
+    let key = ScheduleKey("t".into());
+    let mut state = State::default();
+    state.apply(Moment(9), &Event::ScheduleArmed { key: key.clone(), at: Moment(9) });
+    // An older event of a run that is still going on, replayed after the schedule was armed anew.
+    state.apply(Moment(9), &Event::SlotSkipped { key: key.clone(), slot: Moment(5), why: SlotSkip::Paused });
+    assert_eq!(state.cursors[&key], Moment(9));
+}

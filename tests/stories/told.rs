@@ -168,7 +168,7 @@ impl Story {
         for effect in self.engine.handle(now, input) {
             match effect {
                 Effect::Emit(event) => {
-                    self.told += &format!("\n{:<8}{}", std::mem::take(&mut stamp), self.event(&event));
+                    self.told += &format!("\n{:<7} {}", std::mem::take(&mut stamp), self.event(&event));
                     self.journal.push(Record { at: now, event });
                 }
                 Effect::Order(order) if stamp.is_empty() => {
