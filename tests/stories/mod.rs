@@ -654,3 +654,36 @@ fn a_cursor_never_goes_back() {
     state.apply(Moment(9), &Event::SlotSkipped { key: key.clone(), slot: Moment(5), why: SlotSkip::Paused });
     assert_eq!(state.cursors[&key], Moment(9));
 }
+
+#[test]
+fn a_job_that_found_nothing_to_do_is_no_obstacle() {
+    let mut story = Story::new(1, &[("a", &[]), ("b", &[0])]);
+    story.at(0).submit();
+    story.at(1).ends("a.1", Exit::Skipped { reason: "nothing new".into() });
+    story.check(
+        "
+        @0    run created
+              a queued
+              a.1 started                        -> start a.1
+        @1    a.1 ended: skipped: nothing new
+              a finished: skipped, nothing new
+              b queued
+              b.1 started                        -> start b.1
+        ",
+    );
+}
+
+#[test]
+fn jitter_spreads_the_tries_within_its_share() {
+    let mut waits = std::collections::BTreeSet::new();
+    for seed in 0..50 {
+        let mut story = Story::with_seed(seed, 1, &[("a", &[])]).each(|leaf| {
+            leaf.retry = Retry { attempts: 2, delay: Millis(1000), jitter: 0.5, ..Retry::default() };
+        });
+        story.at(0).submit();
+        story.at(0).ends("a.1", code(1));
+        waits.insert(story.next_deadline());
+    }
+    assert!(waits.iter().all(|wait| (500..=1500).contains(wait)), "{waits:?}");
+    assert!(*waits.first().unwrap() < 750 && *waits.last().unwrap() > 1250 && waits.len() > 30, "{waits:?}");
+}

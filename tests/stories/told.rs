@@ -25,6 +25,10 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn new(slots: usize, jobs: &[(&str, &[u32])]) -> Story {
+        Story::with_seed(1, slots, jobs)
+    }
+
+    pub(super) fn with_seed(seed: u64, slots: usize, jobs: &[(&str, &[u32])]) -> Story {
         let nodes = jobs.iter().map(|&(name, needs)| Node {
             leaf: Arc::new(leaf(name)),
             needs: needs.to_vec(),
@@ -32,8 +36,12 @@ impl Story {
         });
         let task = TaskName::new("t").unwrap();
         let plan = Plan { task, definition: "d".into(), params: Params::new(), nodes: nodes.collect() };
-        let engine = Engine::new(slots, 1, State::default());
+        let engine = Engine::new(slots, seed, State::default());
         Story { engine, plan, journal: Vec::new(), now: 0, told: String::new() }
+    }
+
+    pub(super) fn next_deadline(&self) -> u64 {
+        self.engine.next_deadline().unwrap().0
     }
 
     pub(super) fn each(mut self, change: impl Fn(&mut Leaf)) -> Story {
