@@ -542,7 +542,7 @@ impl World {
     fn check(&self) {
         let state = self.engine.state();
         // Every time while the journal is short; later often enough.
-        if self.journal.len() < 200 || self.journal.len() % 16 == 0 {
+        if self.journal.len() < 200 || self.journal.len().is_multiple_of(16) {
             assert_eq!(*state, State::default().replay(&self.journal), "the journal is not the state");
         }
         assert!(state.busy().len() <= self.slots, "more jobs than slots");

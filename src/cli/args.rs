@@ -117,8 +117,8 @@ pub(crate) enum Verb {
 #[derive(Debug, Args)]
 pub(crate) struct Init {
     /// The directory to write into; it is made when it is not there
-    #[arg(default_value = ".")]
-    pub(crate) directory: PathBuf,
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) into: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -351,8 +351,8 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// The code
-    pub(crate) code: String,
+    /// The code; without one they are all listed
+    pub(crate) code: Option<String>,
 }
 
 #[derive(Debug, Args)]

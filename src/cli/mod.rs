@@ -53,7 +53,7 @@ fn act(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
     let project = || Project::find(directory);
     let Some(verb) = cli.verb else { return welcome::welcome(directory, output) };
     match verb {
-        Verb::Init(args) => init::init(&args, output),
+        Verb::Init(args) => init::init(directory, &args, output),
         Verb::Run(args) => run::run(&project()?, args, output),
         Verb::Exec(args) => exec::exec(directory, args, output),
         Verb::Retry(args) => retry::retry(&project()?, args, output),

@@ -140,7 +140,7 @@ impl Inner {
             env.push((mark.into(), whose.into()));
             Some(Debt { items, working_dir, env, log: self.log_of(run, attempt) })
         });
-        let Some(debt) = seen else { return None };
+        let debt = seen?;
         let mut problems = self.pay(&debt).await;
         if let Some(companion) = self.companion(job) {
             companion.end_of_output();

@@ -11,6 +11,7 @@
 //! | `companion` | the hooks of one job |
 //! | `bodies` | attempts written in Lua |
 //! | `reload` | definitions that change while it runs |
+//! | `inline` | Lua that stands in task files |
 //! | `view`, `feed` | what others may see, and hear |
 //! | `request` | what others may ask for |
 
@@ -22,6 +23,7 @@ mod companion;
 mod environment;
 mod error;
 mod feed;
+mod inline;
 mod project;
 mod reload;
 mod request;

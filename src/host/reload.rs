@@ -3,7 +3,7 @@
 use crate::base::{Moment, TaskName};
 use crate::definition::{Action, Catalog, Problem, Registered, Settings, Source, Task, Timetable, bind_json};
 use crate::engine::{Armed, Input, PlanRef, ScheduleKey};
-use crate::host::{Happening, Inner, Reader, SCRIPTS, SETTINGS, TASKS};
+use crate::host::{Happening, Inner, Reader, SCRIPTS, SETTINGS, TASKS, inline};
 use crate::lua::{Limits, Script, ScriptProblem, Scripts, Shape};
 use crate::plan::Plan;
 use crate::schedule::Zone;
@@ -38,6 +38,13 @@ impl Definitions {
     /// How many errors there are, in YAML and Lua.
     pub fn errors(&self) -> usize {
         self.problems().filter(|problem| problem.is_error()).count() + self.script_problems.len()
+    }
+
+    /// How many files were looked at: the settings, the tasks, and the scripts that tasks name.
+    pub fn file_count(&self) -> usize {
+        let scripts = scripts_of(&self.catalog);
+        let scripts: BTreeSet<&str> = scripts.iter().map(|script| script.file.as_str()).collect();
+        usize::from(self.settings_source.is_some()) + self.catalog.file_count() + scripts.len()
     }
 
     /// The file of this path, as it was read.
@@ -88,12 +95,17 @@ pub fn definitions(root: &Path) -> Definitions {
     Loader::new(root.to_path_buf(), Vec::new(), Vec::new()).load(None)
 }
 
-/// Reads and checks a project without a host: every task, the settings, and the scripts they name.
+/// Reads and checks a project without a host: every task, the settings, the scripts they name, and the Lua that stands
+/// in them.
 pub fn check(root: &Path) -> Definitions {
     let mut definitions = definitions(root);
     let wanted = scripts_of(&definitions.catalog);
-    if !wanted.is_empty() {
-        definitions.script_problems = open_scripts(root).check(&wanted);
+    // Scripts have threads of their own; a project without Lua starts none.
+    if !wanted.is_empty() || inline::has_any(&definitions.catalog) {
+        let scripts = open_scripts(root);
+        let mut problems = scripts.check(&wanted);
+        problems.extend(inline::check(&definitions.catalog, &scripts));
+        definitions.script_problems = problems;
     }
     definitions
 }

@@ -1,0 +1,70 @@
+//! The real program in a directory of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A directory, and nothing of the outside in its environment.
+pub(crate) struct Cli(tempfile::TempDir);
+
+/// What the program said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: i32,
+}
+
+impl Cli {
+    pub(crate) fn new() -> Cli {
+        Cli(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) -> &Cli {
+        let full = self.root().join(path);
+        std::fs::create_dir_all(full.parent().unwrap()).unwrap();
+        std::fs::write(full, text).unwrap();
+        self
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.root().join(path)).unwrap()
+    }
+
+    pub(crate) fn neap(&self, args: &[&str]) -> Said {
+        let output = Command::new(env!("CARGO_BIN_EXE_neap"))
+            .args(args)
+            .current_dir(self.root())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs([("HOME", self.root().as_os_str()), ("NO_COLOR", "1".as_ref()), ("TZ", "UTC".as_ref())])
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| steady(&String::from_utf8_lossy(bytes));
+        Said {
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+            code: output.status.code().unwrap(),
+        }
+    }
+}
+
+/// The text with every time it took as `N ms`.
+fn steady(text: &str) -> String {
+    let mut steady = String::new();
+    for part in text.split_inclusive(" ms)") {
+        match part.rfind('(').filter(|_| part.ends_with(" ms)")) {
+            Some(open) => steady = steady + &part[..open] + "(N ms)",
+            None => steady += part,
+        }
+    }
+    steady
+}
+
+/// A file of the repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
