@@ -135,7 +135,7 @@ impl Builder {
             inbox,
             changes: Mutex::default(),
             companions: Mutex::default(),
-            base_env: std::env::vars_os().collect(),
+            base_env: std::env::vars_os().filter(|(name, _)| !is_ours(name)).collect(),
             slots,
             watches_schedules: is_serving,
             trouble: tokio::sync::watch::Sender::new(None),
@@ -209,6 +209,22 @@ fn bound_run(record: &Record) -> Option<crate::base::RunId> {
         Event::RunCreated(new) if new.bound => Some(new.run),
         _ => None,
     }
+}
+
+/// Variables that a job of another host would hand on to ours, and which would be untrue here.
+fn is_ours(name: &std::ffi::OsStr) -> bool {
+    const OURS: [&str; 9] = [
+        "NEAP_TASK",
+        "NEAP_RUN",
+        "NEAP_RUN_NUMBER",
+        "NEAP_JOB",
+        "NEAP_ATTEMPT",
+        "NEAP_TRIGGER",
+        "NEAP_SCHEDULED_AT",
+        "NEAP_WORKDIR",
+        "NEAP_MARK",
+    ];
+    OURS.iter().any(|ours| name == *ours)
 }
 
 fn processors() -> usize {

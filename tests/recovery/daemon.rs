@@ -91,7 +91,9 @@ impl Daemon {
     pub(super) async fn beats(&self, project: &Path, beats: usize) {
         let mut watch = Watch::new(project, &["ticks"]).unwrap();
         let wait = async {
-            while std::fs::read_to_string(project.join("ticks")).map_or(0, |ticks| ticks.lines().count()) < beats {
+            while std::fs::read_to_string(project.join("ticks")).map_or(0, |ticks| ticks.lines().count())
+                < beats
+            {
                 watch.changed().await;
             }
         };

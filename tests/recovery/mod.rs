@@ -46,7 +46,12 @@ tasks:
         let until = Instant::now() + patience;
         while Instant::now() < until {
             let request = RunRequest::new("work", "load");
-            match tokio::time::timeout_at(until.into(), daemon.client.post::<RunInfo>("/api/v1/runs", &request)).await {
+            match tokio::time::timeout_at(
+                until.into(),
+                daemon.client.post::<RunInfo>("/api/v1/runs", &request),
+            )
+            .await
+            {
                 Ok(answer) => acknowledged.insert(answer.expect("a host that is up takes work").id),
                 Err(_) => break,
             };
@@ -55,7 +60,11 @@ tasks:
     }
     let daemon = Daemon::serve(project.path()).await;
     for run in &acknowledged {
-        let ended: RunInfo = daemon.client.get(&format!("/api/v1/runs/{run}/wait")).await.expect("an acknowledged run is known");
+        let ended: RunInfo = daemon
+            .client
+            .get(&format!("/api/v1/runs/{run}/wait"))
+            .await
+            .expect("an acknowledged run is known");
         assert!(ended.state.is_over(), "{} is stuck: {ended:?}", ended.name);
     }
     daemon.stop();
@@ -104,7 +113,8 @@ fn nothing_left_running(project: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_keeps_its_beat_through_reloads() {
     let reloads = count("RELOADS", 15);
-    let project = Daemon::project(&[("tick", "{ run: 'echo $NEAP_SCHEDULED_AT >> ticks', schedule: { every: 1s } }")]);
+    let project =
+        Daemon::project(&[("tick", "{ run: 'echo $NEAP_SCHEDULED_AT >> ticks', schedule: { every: 1s } }")]);
     for n in 0..200 {
         std::fs::write(project.path().join(format!("tasks/t{n}.yaml")), "run: 'true'").unwrap();
     }
@@ -126,16 +136,18 @@ async fn a_schedule_keeps_its_beat_through_reloads() {
             Some(text) => std::fs::write(&file, text).unwrap(),
             None => std::fs::remove_file(&file).unwrap(),
         }
-        daemon.until(|tasks, problems| {
-            let is_there = tasks.iter().any(|task| task.name.as_str() == name);
-            let is_broken = problems.iter().any(|problem| problem.contains(&format!("tasks/{name}.yaml")));
-            match (kind, errors) {
-                ("delete", _) => !is_there,
-                (_, 0) => is_there && !is_broken,
-                _ => is_broken,
-            }
-        })
-        .await;
+        daemon
+            .until(|tasks, problems| {
+                let is_there = tasks.iter().any(|task| task.name.as_str() == name);
+                let is_broken =
+                    problems.iter().any(|problem| problem.contains(&format!("tasks/{name}.yaml")));
+                match (kind, errors) {
+                    ("delete", _) => !is_there,
+                    (_, 0) => is_there && !is_broken,
+                    _ => is_broken,
+                }
+            })
+            .await;
         waits.push(begun.elapsed());
         if text.is_none() || errors > 0 {
             std::fs::write(&file, "run: 'true'").unwrap();
@@ -146,7 +158,13 @@ async fn a_schedule_keeps_its_beat_through_reloads() {
     daemon.beats(project.path(), 3).await;
     daemon.stop();
     waits.sort();
-    println!("{} changes: visible after {:?} (median), {:?} (most), {:?} in all", waits.len(), waits[waits.len() / 2], waits.last().unwrap(), started.elapsed());
+    println!(
+        "{} changes: visible after {:?} (median), {:?} (most), {:?} in all",
+        waits.len(),
+        waits[waits.len() / 2],
+        waits.last().unwrap(),
+        started.elapsed()
+    );
     let ticks = std::fs::read_to_string(project.path().join("ticks")).unwrap();
     let slots: Vec<u64> = ticks.lines().map(seconds).collect();
     for pair in slots.windows(2) {
@@ -186,7 +204,8 @@ async fn an_idle_host_sleeps() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_cut_off_by_the_end_of_its_program_is_not_left_unfinished() {
-    let project = Daemon::project(&[("long", "{ run: 'echo up > up; sleep 600' }"), ("short", "run: 'true'")]);
+    let project =
+        Daemon::project(&[("long", "{ run: 'echo up > up; sleep 600' }"), ("short", "run: 'true'")]);
     let mut run = daemon::neap(project.path()).args(["run", "long"]).spawn().unwrap();
     daemon::appears(&project.path().join("up")).await;
     run.kill().unwrap();
