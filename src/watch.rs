@@ -91,6 +91,39 @@ impl Watch {
     }
 }
 
+/// Says when something in one directory is written to, at once and without end: for reading along with files that
+/// grow. What was written, and where, the reader finds out.
+pub struct Growth {
+    _watcher: notify::RecommendedWatcher,
+    changes: mpsc::Receiver<()>,
+}
+
+impl Growth {
+    /// Watches the files of a directory, not those of directories in it.
+    ///
+    /// # Errors
+    /// [`WatchError`] when the system refuses.
+    pub fn of(dir: &Path) -> Result<Growth, WatchError> {
+        // One place is enough: a second change before the first was taken says nothing new.
+        let (sender, changes) = mpsc::channel(1);
+        let tell = move |event: notify::Result<Event>| {
+            if event.map_or(true, |event| !is_noise(&event)) {
+                let _ = sender.try_send(());
+            }
+        };
+        let mut watcher = notify::recommended_watcher(tell).map_err(WatchError::Unavailable)?;
+        let refused = |source| WatchError::Refused { path: dir.to_path_buf(), source };
+        watcher.watch(dir, RecursiveMode::NonRecursive).map_err(refused)?;
+        Ok(Growth { _watcher: watcher, changes })
+    }
+
+    /// Waits until something has changed since the last time. Nothing is lost when the wait is given up.
+    pub async fn changed(&mut self) {
+        // The watcher lives as long as we do, so the channel never closes.
+        let _ = self.changes.recv().await;
+    }
+}
+
 /// Opening and reading change nothing, and our own look at the files would otherwise cause the next one.
 fn is_noise(event: &Event) -> bool {
     match event.kind {

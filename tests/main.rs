@@ -4,6 +4,8 @@
 
 mod api;
 mod architecture;
+mod cli;
+mod cli_see;
 mod cli_write;
 mod host;
 mod recovery;

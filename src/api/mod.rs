@@ -13,9 +13,9 @@ mod server;
 mod types;
 
 pub use client::{Client, ClientError, Events};
-pub use read::{Sight, cause_words, exit_code, wait_words};
+pub use read::{Sight, cause_words, exit_code, outcome_words, wait_words};
 pub use select::{SelectError, Selected, Selector};
-pub use server::{SOCKET, ServeError, serve};
+pub use server::{Follow, SOCKET, ServeError, serve};
 pub use types::{
     AttemptInfo, Cancel, FireInfo, HostInfo, JobInfo, PauseInfo, RecentInfo, Refusal, Rest, RetryRequest,
     RunInfo, RunState, TaskInfo, Time,

@@ -404,7 +404,8 @@ fn who(by: &str, reason: Option<&str>, what: &str) -> String {
     }
 }
 
-fn outcome_words(outcome: &Outcome, plan: &Plan) -> String {
+/// How a job of this plan ended, in a few words: `ok`, `exit 7`, `skipped: needs dump`.
+pub fn outcome_words(outcome: &Outcome, plan: &Plan) -> String {
     let name =
         |index: u32| plan.nodes.get(index as usize).map_or("?", |node| node.leaf.name.seen_from(&plan.task));
     match outcome {

@@ -1,5 +1,9 @@
 //! The server: HTTP over a unix socket, for the owner of the host alone.
 
+mod follow;
+
+pub use follow::Follow;
+
 use crate::api::{
     Cancel, HostInfo, Refusal, Rest, RetryRequest, RunInfo, SelectError, Selected, Selector, Sight,
 };
@@ -14,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
+use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -184,9 +189,8 @@ impl From<SubmitError> for Denial {
                 StatusCode::NOT_FOUND
             }
             SubmitError::StillGoing(_) | SubmitError::NothingFailed(_) => StatusCode::CONFLICT,
-            SubmitError::Broken { .. } | SubmitError::Params(_) | SubmitError::Plan(_) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            SubmitError::Params(_) => StatusCode::BAD_REQUEST,
+            SubmitError::Broken { .. } | SubmitError::Plan(_) => StatusCode::UNPROCESSABLE_ENTITY,
             SubmitError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             SubmitError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -412,7 +416,11 @@ async fn events(
     let run = since.run.as_deref().map(parse).transpose()?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let after = last.or(since.after).map(Seq);
-    let stream = follow::stream(doors.host.clone(), doors.stop.clone(), run, after);
+    let (follow, stop) = (Follow::new(doors.host.clone(), run, after), doors.stop.clone());
+    let stream = futures_util::stream::unfold((follow, stop), |(mut follow, stop)| async move {
+        let happening = stop.run_until_cancelled(follow.next()).await??;
+        Some((Ok::<_, Infallible>(sse(&happening)), (follow, stop)))
+    });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(30))).into_response())
 }
 
@@ -423,5 +431,3 @@ fn sse(happening: &Happening) -> SseEvent {
         Happening::Progress { .. } | Happening::Reloaded { .. } => event,
     }
 }
-
-mod follow;

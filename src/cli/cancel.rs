@@ -1,11 +1,137 @@
-//! placeholder
-#![allow(unused)]
+//! `neap cancel`: runs end early, by the host that carries them out.
+
 use super::args;
-use super::error::Failure;
-use super::output::Output;
+use super::error::{FINDINGS, Failure, OURSELVES};
+use super::output::{Output, now, print, whoami};
 use super::project::Project;
-use std::path::Path;
+use super::see::{See, block_on};
+use crate::api::{Cancel, Client, RunInfo};
+use crate::base::{Millis, RunId, TaskName};
+use crate::engine::Author;
 use std::process::ExitCode;
+
 pub(crate) fn cancel(project: &Project, args: &args::Cancel, output: &Output) -> Result<ExitCode, Failure> {
-    Err(Failure::usage("not there"))
+    block_on(async {
+        let see = See::new(project).await;
+        let runs = wanted(&see, args).await?;
+        if runs.is_empty() {
+            output.say("nothing goes on");
+        }
+        let wish = Cancel { reason: args.reason.clone(), now: args.now, by: Some(Author(whoami().into())) };
+        let mut outcome = Outcomes::default();
+        for run in runs {
+            let asked = one(&see, run, &wish, args.wait, output).await;
+            outcome.take(asked, output);
+        }
+        outcome.end(output)
+    })
+}
+
+/// What came of each run: one that cannot be cancelled keeps nobody from cancelling the next.
+#[derive(Default)]
+struct Outcomes {
+    infos: Vec<RunInfo>,
+    first: Option<Failure>,
+}
+
+impl Outcomes {
+    fn take(&mut self, asked: Result<RunInfo, Failure>, output: &Output) {
+        match (asked, &self.first) {
+            (Ok(info), _) => self.infos.push(info),
+            (Err(failure), None) => self.first = Some(failure),
+            (Err(failure), Some(_)) => output.say(&format!("error: {}", failure.message)),
+        }
+    }
+
+    fn end(self, output: &Output) -> Result<ExitCode, Failure> {
+        match self.first {
+            Some(failure) => Err(failure),
+            None if output.json => output.print_json(&self.infos).map(|()| ExitCode::SUCCESS),
+            None => Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+async fn wanted(see: &See, args: &args::Cancel) -> Result<Vec<RunId>, Failure> {
+    let mut runs = Vec::new();
+    for word in &args.runs {
+        runs.extend(see.select(word)?.into_iter().map(|selected| selected.run));
+    }
+    if let Some(task) = &args.task {
+        let task = known_task(see, task)?;
+        runs.extend(see.going().await?.iter().filter(|info| info.task == task).map(|info| info.id));
+    }
+    if args.all {
+        runs.extend(see.going().await?.iter().map(|info| info.id));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    runs.retain(|run| seen.insert(*run));
+    Ok(runs)
+}
+
+/// A task of the catalog, or one that is only remembered.
+fn known_task(see: &See, text: &str) -> Result<TaskName, Failure> {
+    let unknown = || Failure::usage(format!("there is no task `{text}`"));
+    let name = TaskName::new(text).map_err(|_| unknown())?;
+    let catalog = &see.definitions()?.catalog;
+    if catalog.find(text).is_some() || see.history()?.latest(&name, 1)?.is_some() {
+        return Ok(name);
+    }
+    Err(match catalog.suggest(text) {
+        Some(near) => unknown().hint(format!("did you mean `{near}`?")),
+        None => unknown().hint("see what there is with `neap ls`"),
+    })
+}
+
+async fn one(
+    see: &See,
+    run: RunId,
+    wish: &Cancel,
+    is_waiting: bool,
+    output: &Output,
+) -> Result<RunInfo, Failure> {
+    let before = see.run(run).await?;
+    if before.state.is_over() {
+        let message =
+            format!("{} is over ({}): there is nothing to cancel", before.name, before.state.word());
+        return Err(Failure::new(FINDINGS, message));
+    }
+    let host = going_host(see, &before)?;
+    let began = now();
+    let info: RunInfo = host.post(&format!("/api/v1/runs/{run}/cancel"), wish).await?;
+    if !output.json {
+        print(&format!("{}\n", asked(&info, wish.now)))?;
+    }
+    if !is_waiting || info.state.is_over() {
+        return Ok(info);
+    }
+    let info: RunInfo = host.get(&format!("/api/v1/runs/{run}/wait")).await?;
+    if !output.json {
+        print(&format!("{}: {} after {}\n", info.name, info.state.word(), Millis((now() - began).0.max(1))))?;
+    }
+    Ok(info)
+}
+
+/// The host that carries a run out; without one, what to do instead.
+pub(crate) fn going_host<'s>(see: &'s See, info: &RunInfo) -> Result<&'s Client, Failure> {
+    see.host().ok_or_else(|| {
+        Failure::new(OURSELVES, format!("no host is up, so nobody carries out {}", info.name))
+            .hint("if a `neap run` does, press Ctrl-C there")
+            .hint("else the next host takes it up, and then it can be told: neap serve")
+    })
+}
+
+/// What was done, in words.
+fn asked(info: &RunInfo, is_now: bool) -> String {
+    let stopping: Vec<&str> =
+        info.jobs.iter().filter(|job| job.phase == "stopping").map(|job| job.name.as_str()).collect();
+    let how = if is_now { "killed" } else { "asked to stop" };
+    match stopping.as_slice() {
+        [] if info.state.is_over() => {
+            format!("{}: {}, nothing of it was running", info.name, info.state.word())
+        }
+        [] => format!("{}: {how}", info.name),
+        [job] => format!("{}: {how} ({job})", info.name),
+        jobs => format!("{}: {how} ({} jobs: {})", info.name, jobs.len(), jobs.join(", ")),
+    }
 }

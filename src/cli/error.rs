@@ -64,10 +64,12 @@ impl From<SubmitError> for Failure {
     fn from(error: SubmitError) -> Failure {
         let code = match &error {
             SubmitError::NoTask { .. } | SubmitError::Params(_) => USAGE,
-            SubmitError::NoRun(_) | SubmitError::NoJob { .. } | SubmitError::NothingFailed(_) => FINDINGS,
+            SubmitError::NoRun(_)
+            | SubmitError::NoJob { .. }
+            | SubmitError::NothingFailed(_)
+            | SubmitError::StillGoing(_) => FINDINGS,
             SubmitError::Broken { .. }
             | SubmitError::Plan(_)
-            | SubmitError::StillGoing(_)
             | SubmitError::Store(_)
             | SubmitError::Stopping => OURSELVES,
         };

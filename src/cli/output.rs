@@ -169,7 +169,30 @@ impl Table {
 
 /// What others wrote may hold anything; on a terminal only visible characters and spaces are shown.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_hostile(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// A character that moves the cursor, or that makes text read in another order than it is written.
+pub(crate) fn is_hostile(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether the locale lets more than ASCII be drawn.
+pub(crate) fn has_unicode() -> bool {
+    let named = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os);
+    let locale =
+        named.filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().to_lowercase()).next();
+    locale.is_some_and(|locale| locale.contains("utf-8") || locale.contains("utf8"))
+}
+
+/// The columns of the terminal: what it says, else `COLUMNS`, else 100.
+pub(crate) fn width() -> usize {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the call fills the structure it is given, which outlives it, and touches nothing else of ours.
+    let asked = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    let told = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let columns = (asked == 0 && size.ws_col > 0).then(|| usize::from(size.ws_col)).or_else(told);
+    columns.unwrap_or(100).max(40)
 }
 
 /// The time now.

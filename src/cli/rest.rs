@@ -1,16 +1,121 @@
-//! placeholder
-#![allow(unused)]
+//! `neap pause` and `neap resume`: a run is held, or the schedules of a task rest.
+
 use super::args;
-use super::error::Failure;
-use super::output::Output;
+use super::cancel::going_host;
+use super::error::{FINDINGS, Failure};
+use super::follow::Reach;
+use super::output::{Output, print, whoami};
 use super::project::Project;
-use std::path::Path;
+use super::see::{See, block_on};
+use crate::api::{Rest, RunInfo};
+use crate::base::{RunId, TaskName};
+use crate::engine::Author;
+use crate::host::Host;
+use crate::store::{RunFilter, RunStatus};
 use std::process::ExitCode;
+
 pub(crate) fn rest(
     project: &Project,
     args: &args::Rest,
     rest: bool,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    Err(Failure::usage("not there"))
+    block_on(async {
+        let see = See::new(project).await;
+        let wish = Rest { reason: args.reason.clone(), by: Some(Author(whoami().into())) };
+        match meant(&see, &args.what)? {
+            Meant::Schedules(task, count) => schedules(project, &see, task, count, rest, wish, output).await,
+            Meant::Run(run) => one_run(&see, run, rest, &wish, output).await,
+        }
+    })
+}
+
+/// What a word stands for.
+enum Meant {
+    /// The schedules of a task; so many.
+    Schedules(TaskName, usize),
+    Run(RunId),
+}
+
+/// A bare task name means its schedules when it has any, else its latest unfinished run. A run is meant by an id, or by
+/// a name with `#`, `@` or `:`.
+fn meant(see: &See, word: &str) -> Result<Meant, Failure> {
+    let catalog = &see.definitions()?.catalog;
+    let Some(task) = catalog.task(word) else { return Ok(Meant::Run(see.select_one(word)?.run)) };
+    let count = task.timetables.iter().filter(|timetable| timetable.enabled).count();
+    if count > 0 {
+        return Ok(Meant::Schedules(task.name.clone(), count));
+    }
+    let (task, status) = (Some(task.name.clone()), Some(RunStatus::Unfinished));
+    let latest = see.history()?.runs(&RunFilter { task, status, limit: 1, ..RunFilter::default() })?;
+    let latest = latest.first().map(|row| Meant::Run(row.run));
+    latest.ok_or_else(|| {
+        Failure::new(FINDINGS, format!("`{word}` has neither schedules nor a run that goes on"))
+    })
+}
+
+async fn schedules(
+    project: &Project,
+    see: &See,
+    task: TaskName,
+    count: usize,
+    rest: bool,
+    wish: Rest,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    match see.host() {
+        Some(host) => {
+            let verb = if rest { "pause" } else { "resume" };
+            host.post::<()>(&format!("/api/v1/{verb}?task={task}"), &wish).await?;
+        }
+        None => without_host(project, &task, rest, wish).await?,
+    }
+    if output.json {
+        output.print_json(&serde_json::json!({ "task": task, "paused": rest }))?;
+    } else {
+        let them = if count == 1 { "its schedule".to_owned() } else { format!("its {count} schedules") };
+        let verb = match (rest, count) {
+            (true, 1) => "rests",
+            (true, _) => "rest",
+            (false, 1) => "goes on",
+            (false, _) => "go on",
+        };
+        print(&format!("{task}: {them} {verb}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// It is only written down; the next host keeps to it.
+async fn without_host(project: &Project, task: &TaskName, rest: bool, wish: Rest) -> Result<(), Failure> {
+    let reach = Reach::own(Host::builder(&project.root), None).await?;
+    let Reach::Own(host) = &reach else { return Ok(()) };
+    let by = wish.by.unwrap_or_else(Author::host);
+    let done = host.rest(task.clone(), rest, by, wish.reason).await;
+    reach.close().await;
+    Ok(done?)
+}
+
+async fn one_run(
+    see: &See,
+    run: RunId,
+    rest: bool,
+    wish: &Rest,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let verb = if rest { "pause" } else { "resume" };
+    let before = see.run(run).await?;
+    if before.state.is_over() {
+        let message =
+            format!("{} is over ({}): there is nothing to {verb}", before.name, before.state.word());
+        return Err(Failure::new(FINDINGS, message));
+    }
+    let host = going_host(see, &before)?;
+    let info: RunInfo = host.post(&format!("/api/v1/runs/{run}/{verb}"), wish).await?;
+    if output.json {
+        output.print_json(&info)?;
+    } else {
+        let about = if rest { "held; what runs goes on, nothing new starts" } else { "goes on" };
+        print(&format!("{}: {about}\n", info.name))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -67,7 +67,7 @@ impl See {
 
     fn sight<R>(&self, look: impl FnOnce(&Sight<'_>) -> R) -> Result<R, Failure> {
         let Files { live, history, definitions } = self.files()?;
-        let slots = definitions.settings.slots.map_or(0, |slots| slots as usize);
+        let slots = definitions.settings.slots.map_or_else(processors, |slots| slots as usize);
         let sight = Sight { live, history, definitions, state_dir: &self.state_dir, slots, now: now() };
         Ok(look(&sight))
     }
@@ -148,6 +148,11 @@ impl See {
     pub(crate) fn needed_host(&self) -> Result<&Client, Failure> {
         self.host.as_ref().ok_or_else(|| ClientError::NoHost(std::io::ErrorKind::NotFound.into()).into())
     }
+}
+
+/// What a host takes when the settings do not say.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 /// Runs a command's conversation with the host on a small runtime of its own.

@@ -1,14 +1,236 @@
-//! placeholder
-#![allow(unused)]
+//! `neap serve`: a host with a socket, until it is told to stop. And `neap reload`.
+
 use super::args;
-use super::error::Failure;
-use super::output::Output;
+use super::error::{Failure, OURSELVES};
+use super::follow::{Signals, Wish, block_on, plain};
+use super::output::{Output, now, print};
 use super::project::Project;
-use std::path::Path;
+use super::see;
+use crate::api::{self, HostInfo, Sight};
+use crate::base::RunId;
+use crate::engine::Event;
+use crate::host::{Definitions, Feed, Happening, Host};
+use std::collections::BTreeSet;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long requests may take to end once the host has.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 pub(crate) fn serve(project: &Project, args: &args::Serve, output: &Output) -> Result<ExitCode, Failure> {
-    Err(Failure::usage("not there"))
+    block_on(async {
+        let mut signals = Signals::new()?;
+        let builder = Host::builder(&project.root);
+        let builder = match args.slots {
+            Some(slots) => builder.slots(slots),
+            None => builder,
+        };
+        let host = builder.open().await?;
+        let feed = host.listen();
+        let stop = CancellationToken::new();
+        let mut served = pin!(api::serve(host.clone(), stop.clone()));
+        // Polled once, it has made the socket or failed to.
+        tokio::select! {
+            biased;
+            ended = &mut served => {
+                host.shutdown().await;
+                return Err(refused(ended));
+            }
+            () = std::future::ready(()) => {}
+        }
+        let mut crier = Crier::new(host.clone(), output);
+        crier.greet();
+        let wish = tokio::select! {
+            ended = &mut served => Err(refused(ended)),
+            wish = crier.cry(feed, &mut signals) => wish,
+        };
+        stop.cancel();
+        crier.farewell(wish.as_ref().ok().copied());
+        tokio::select! {
+            () = host.shutdown() => {}
+            () = another(&mut signals) => {
+                output.say("left at once; the next host ends what is still there");
+                return Ok(ExitCode::from(130));
+            }
+        }
+        let _ = tokio::time::timeout(LAST_WORDS, served).await;
+        wish.map(|_| ExitCode::SUCCESS)
+    })
 }
+
+fn refused(ended: Result<(), api::ServeError>) -> Failure {
+    match ended {
+        Err(error) => Failure::of(OURSELVES, &error),
+        Ok(()) => Failure::new(OURSELVES, "the socket was closed"),
+    }
+}
+
+/// Waits for another wish to stop.
+async fn another(signals: &mut Signals) {
+    while signals.next().await == Wish::Continue {}
+}
+
+/// Says what happens: about the host on standard error, about runs on standard output.
+struct Crier<'a> {
+    host: Host,
+    output: &'a Output,
+    known: Known,
+}
+
+/// What was said about the definitions.
+#[derive(Default, PartialEq)]
+struct Known {
+    tasks: BTreeSet<(String, String)>,
+    problems: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(definitions: &Definitions) -> Known {
+        let catalog = &definitions.catalog;
+        let yaml = definitions.problems().filter(|problem| problem.is_error()).map(|problem| {
+            // A task is named by its file.
+            let task = problem.file.strip_prefix("tasks/").and_then(|name| name.rsplit_once('.'));
+            let is_kept =
+                task.is_some_and(|(task, _)| catalog.task(task).is_some() && catalog.is_stale(task));
+            format!("{problem}{}", if is_kept { " (keeping the previous version)" } else { "" })
+        });
+        let lua = definitions.script_problems.iter().map(ToString::to_string);
+        Known {
+            tasks: catalog.tasks().map(|task| (task.name.to_string(), task.hash.to_string())).collect(),
+            problems: yaml.chain(lua).collect(),
+        }
+    }
+}
+
+impl<'a> Crier<'a> {
+    fn new(host: Host, output: &'a Output) -> Crier<'a> {
+        let known = Known::of(&host.definitions());
+        Crier { host, output, known }
+    }
+
+    fn greet(&self) {
+        let definitions = self.host.definitions();
+        let timetables = definitions.catalog.tasks().flat_map(|task| &task.timetables);
+        let schedules = timetables.filter(|timetable| timetable.enabled).count();
+        let unfinished = self.host.look(|live| live.state.runs.len());
+        self.output.say(&format!(
+            "neap {} serves {} (process {}): {}, {}, at most {} at a time",
+            env!("CARGO_PKG_VERSION"),
+            self.host.root().display(),
+            std::process::id(),
+            count(self.known.tasks.len(), "task"),
+            count(schedules, "schedule"),
+            count(self.host.slots(), "job"),
+        ));
+        if unfinished > 0 {
+            self.output.say(&format!("goes on with {}", count(unfinished, "unfinished run")));
+        }
+        for problem in &self.known.problems {
+            self.output.say(problem);
+        }
+    }
+
+    /// Tells until a signal comes.
+    async fn cry(&mut self, mut feed: Feed, signals: &mut Signals) -> Result<Wish, Failure> {
+        loop {
+            tokio::select! {
+                next = feed.next() => match next {
+                    Ok(Some(happening)) => self.hear(&happening)?,
+                    Ok(None) => return Err(Failure::new(OURSELVES, "the host has ended by itself")),
+                    Err(missed) => self.output.say(&format!("{missed}; the history has them: neap history")),
+                },
+                wish = signals.next() => if wish != Wish::Continue {
+                    return Ok(wish);
+                },
+            }
+        }
+    }
+
+    fn hear(&mut self, happening: &Happening) -> Result<(), Failure> {
+        match happening {
+            Happening::Event { record, .. } => match &record.event {
+                Event::RunFinished { run, .. } if !self.output.quiet => self.ended(*run),
+                _ => Ok(()),
+            },
+            Happening::Reloaded { .. } => {
+                self.reloaded();
+                Ok(())
+            }
+            Happening::Progress { .. } => Ok(()),
+        }
+    }
+
+    fn ended(&self, run: RunId) -> Result<(), Failure> {
+        // It has ended, so everything about it is in the history.
+        let sight = Sight {
+            live: &Default::default(),
+            history: self.host.history(),
+            definitions: &self.host.definitions(),
+            state_dir: self.host.state_dir(),
+            slots: self.host.slots(),
+            now: now(),
+        };
+        match sight.run(run)? {
+            Some(info) => print(&plain::ended(&info)),
+            None => Ok(()),
+        }
+    }
+
+    /// Says what has changed, and nothing when nothing has.
+    fn reloaded(&mut self) {
+        let known = Known::of(&self.host.definitions());
+        if known == self.known {
+            return;
+        }
+        let (tasks, problems) = (known.tasks.len(), known.problems.len());
+        let about = if problems == 0 { String::new() } else { format!(", {}", count(problems, "error")) };
+        self.output.say(&format!("{} read again: {}{about}", now(), count(tasks, "task")));
+        for problem in known.problems.difference(&self.known.problems) {
+            self.output.say(problem);
+        }
+        self.known = known;
+    }
+
+    fn farewell(&self, wish: Option<Wish>) {
+        let going: Vec<String> = self.host.look(|live| {
+            let jobs = live.state.busy().iter().filter(|&&job| live.state.job(job).phase.is_live());
+            let name = |job: &crate::base::JobId| {
+                let run = &live.state.runs[&job.run];
+                let plan = run.plan.plan();
+                let name = plan.nodes[job.index as usize].leaf.name.seen_from(&plan.task);
+                format!("{}#{}/{name}", plan.task, run.number)
+            };
+            jobs.map(name).collect()
+        });
+        let why = wish.map_or("an error", Wish::word);
+        match going.as_slice() {
+            [] => self.output.say(&format!("{why}: stopping")),
+            going => {
+                let what = going.join(", ");
+                self.output.say(&format!("{why}: stopping, waiting for {what}; once more leaves at once"));
+            }
+        }
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 pub(crate) fn reload(project: &Project, output: &Output) -> Result<ExitCode, Failure> {
-    Err(Failure::usage("not there"))
+    see::block_on(async {
+        let see = see::See::new(project).await;
+        let host = see.needed_host()?;
+        let problems: Vec<String> = host.post("/api/v1/reload", &()).await?;
+        let info: HostInfo = host.get("/api/v1/host").await?;
+        if output.json {
+            output.print_json(&serde_json::json!({ "tasks": info.tasks, "problems": problems }))?;
+        } else {
+            let text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+            print(&format!("{text}{} in use\n", count(info.tasks, "task")))?;
+        }
+        Ok(if info.errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(super::error::FINDINGS) })
+    })
 }

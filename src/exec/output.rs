@@ -150,7 +150,7 @@ impl Pipe {
 
 /// Cuts bytes into lines at LF, CR and CR LF. A progress bar that redraws itself is a line each time.
 #[derive(Default)]
-pub(super) struct Splitter {
+pub(crate) struct Splitter {
     line: Vec<u8>,
     is_after_cr: bool,
 }
@@ -160,7 +160,7 @@ const LONGEST: usize = 64 * 1024;
 
 impl Splitter {
     /// Takes a piece and emits every line that it completes.
-    pub(super) fn feed(&mut self, mut piece: &[u8], mut emit: impl FnMut(String)) {
+    pub(crate) fn feed(&mut self, mut piece: &[u8], mut emit: impl FnMut(String)) {
         while let Some(&first) = piece.first() {
             if std::mem::take(&mut self.is_after_cr) && first == b'\n' {
                 piece = &piece[1..];
@@ -175,7 +175,7 @@ impl Splitter {
     }
 
     /// Emits what is left without an end.
-    pub(super) fn finish(&mut self, mut emit: impl FnMut(String)) {
+    pub(crate) fn finish(&mut self, mut emit: impl FnMut(String)) {
         if !self.line.is_empty() {
             emit(self.take());
         }

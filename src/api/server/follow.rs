@@ -1,19 +1,16 @@
 //! The stream of events: what is written, then what happens, without a gap and without a repetition between the two.
 
-use super::{SseEvent, sse};
 use crate::base::RunId;
 use crate::host::{Feed, Happening, Host};
 use crate::store::Seq;
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use tokio_util::sync::CancellationToken;
 
 /// Rows of the journal read at once.
 const PAGE: u32 = 500;
 
-struct Follow {
+/// Follows what happens in a host of this program, as [`Client::events`](crate::api::Client::events) does in another.
+pub struct Follow {
     host: Host,
-    stop: CancellationToken,
     run: Option<RunId>,
     feed: Feed,
     /// Up to here everything was sent; `None` when only the future was asked for.
@@ -22,24 +19,17 @@ struct Follow {
     waiting: VecDeque<Happening>,
 }
 
-pub(super) fn stream(
-    host: Host,
-    stop: CancellationToken,
-    run: Option<RunId>,
-    after: Option<Seq>,
-) -> impl futures_core::Stream<Item = Result<SseEvent, Infallible>> {
-    // Listening begins before reading, so nothing falls between.
-    let feed = host.listen();
-    let is_past = after.is_some();
-    let follow = Follow { host, stop, run, feed, sent: after, is_past, waiting: VecDeque::new() };
-    futures_util::stream::unfold(follow, |mut follow| async move {
-        let happening = follow.next().await?;
-        Some((Ok(sse(&happening)), follow))
-    })
-}
-
 impl Follow {
-    async fn next(&mut self) -> Option<Happening> {
+    /// Everything that the journal has after this place, then what comes; only about this run, when one is given.
+    pub fn new(host: Host, run: Option<RunId>, after: Option<Seq>) -> Follow {
+        // Listening begins before reading, so nothing falls between.
+        let feed = host.listen();
+        let is_past = after.is_some();
+        Follow { host, run, feed, sent: after, is_past, waiting: VecDeque::new() }
+    }
+
+    /// The next thing; `None` once the host has ended. Nothing is lost when the wait is given up.
+    pub async fn next(&mut self) -> Option<Happening> {
         loop {
             if let Some(happening) = self.waiting.pop_front() {
                 return Some(happening);
@@ -48,11 +38,7 @@ impl Follow {
                 self.read();
                 continue;
             }
-            let next = tokio::select! {
-                next = self.feed.next() => next,
-                () = self.stop.cancelled() => return None,
-            };
-            match next {
+            match self.feed.next().await {
                 Ok(Some(happening)) => self.take((*happening).clone()),
                 Ok(None) => return None,
                 // What was missed stands in the journal.

@@ -1,0 +1,206 @@
+//! `neap logs -f`: prints what comes until the run has ended.
+//!
+//! Two watches wake it: one on the logs of the run, one on the database. The database is the truth about the end, with
+//! and without a host, so there is only one way to learn of it.
+
+use super::Wanted;
+use super::read::{Sink, Window, last_lines};
+use crate::api::RunInfo;
+use crate::base::RunId;
+use crate::cli::args;
+use crate::cli::error::{Failure, OURSELVES};
+use crate::cli::look::Look;
+use crate::cli::output::{BUSY, DIM, Output};
+use crate::cli::project::Project;
+use crate::cli::ps::holder;
+use crate::cli::see::See;
+use crate::watch::Watch;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What shells say of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+pub(super) async fn follow(
+    see: &See,
+    project: &Project,
+    run: &RunInfo,
+    wanted: &Wanted,
+    args: &args::Logs,
+    look: &Look,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let runs = project.state_dir.join("runs");
+    std::fs::create_dir_all(&runs)?;
+    let id = run.id.to_string();
+    let mut logs = watch(&runs, &[id.as_str()])?;
+    let mut database = watch(&project.state_dir, &["neap.db", "neap.db-wal"])?;
+    let window = Window { last: args.lines, grep: args.grep.clone() };
+    let mut follower = Follower::new(runs.join(&id), run, wanted, window, look);
+    let nobody = see.host().is_none() && holder(&project.state_dir).is_none();
+    if nobody && !run.state.is_over() {
+        output.say("no host is up: the run goes on when one is (neap serve); Ctrl-C to leave");
+    }
+    loop {
+        // Asked before reading: what was printed before the end is on the disk by then.
+        let is_over = is_over(see, run.id)?;
+        let read = follower.read().and_then(|()| if is_over { follower.finish() } else { Ok(()) });
+        match read {
+            // Whoever reads may leave (`| head`).
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+            read => read?,
+        }
+        if is_over {
+            break;
+        }
+        tokio::select! {
+            () = logs.changed() => {}
+            () = database.changed() => {}
+            signal = tokio::signal::ctrl_c() => {
+                signal?;
+                output.say(&format!("no longer followed; it goes on: neap cancel {}", run.name));
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+        }
+    }
+    let ended = See::new(project).await.run(run.id).await?;
+    let why = ended.why.as_ref().map(|why| format!(": {}", crate::cli::output::clean(why)));
+    let took = crate::base::Millis(ended.took_ms);
+    output.say(&format!("{} {} after {took}{}", ended.name, ended.state.word(), why.unwrap_or_default()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn watch(root: &Path, names: &[&str]) -> Result<Watch, Failure> {
+    Watch::new(root, names).map_err(|error| Failure::of(OURSELVES, &error))
+}
+
+fn is_over(see: &See, run: RunId) -> Result<bool, Failure> {
+    Ok(see.history()?.run(run)?.is_none_or(|row| row.outcome.is_some()))
+}
+
+struct Follower {
+    directory: PathBuf,
+    /// The files of each job begin with this and a dot.
+    stems: Vec<(String, String)>,
+    /// Lines stand behind the name of their job.
+    has_names: bool,
+    window: Window,
+    files: BTreeMap<PathBuf, Place>,
+    /// Logs that were there before anything was printed: only of these the last lines may be meant.
+    is_first: bool,
+    sink: Sink,
+}
+
+/// How far a log was printed, and the beginning of a line whose end is still to come.
+#[derive(Default)]
+struct Place {
+    offset: u64,
+    open: Vec<u8>,
+}
+
+impl Follower {
+    fn new(directory: PathBuf, run: &RunInfo, wanted: &Wanted, window: Window, look: &Look) -> Follower {
+        let jobs = run.jobs.iter().filter(|job| wanted.takes(job));
+        // As the host names the files.
+        let stems: Vec<_> = jobs.map(|job| (job.name.replace('/', "+"), job.name.clone())).collect();
+        Follower {
+            directory,
+            has_names: stems.len() > 1,
+            stems,
+            window,
+            files: BTreeMap::new(),
+            is_first: true,
+            sink: Sink::new(look.is_terminal),
+        }
+    }
+
+    /// Prints what has come since the last time.
+    fn read(&mut self) -> io::Result<()> {
+        let mut found: Vec<(usize, u32, PathBuf)> = Vec::new();
+        for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            found.extend(self.which(&name).map(|(job, attempt)| (job, attempt, entry.path())));
+        }
+        found.sort();
+        for (job, _, path) in found {
+            self.read_one(job, &path)?;
+        }
+        self.is_first = false;
+        self.sink.flush()
+    }
+
+    /// The job and the attempt of a log file: `dump.2.log`.
+    fn which(&self, file: &str) -> Option<(usize, u32)> {
+        let (stem, attempt) = file.strip_suffix(".log")?.rsplit_once('.')?;
+        let job = self.stems.iter().position(|(known, _)| known == stem)?;
+        Some((job, attempt.parse().ok()?))
+    }
+
+    fn read_one(&mut self, job: usize, path: &Path) -> io::Result<()> {
+        let mut file = File::open(path)?;
+        let mut place = match self.files.remove(path) {
+            Some(place) => place,
+            None => match self.window.last.filter(|_| self.is_first) {
+                Some(last) => Place { offset: last_lines(&mut file, last)?, open: Vec::new() },
+                None => Place::default(),
+            },
+        };
+        file.seek(SeekFrom::Start(place.offset))?;
+        let mut block = vec![0; 64 * 1024];
+        loop {
+            let length = file.read(&mut block)?;
+            if length == 0 {
+                break;
+            }
+            place.offset += length as u64;
+            self.take(job, &mut place, &block[..length])?;
+        }
+        self.files.insert(path.to_path_buf(), place);
+        Ok(())
+    }
+
+    fn take(&mut self, job: usize, place: &mut Place, bytes: &[u8]) -> io::Result<()> {
+        if !self.has_names && self.window.grep.is_none() && place.open.is_empty() && !self.sink.is_terminal()
+        {
+            // One log to a program: the very bytes, at once.
+            return self.sink.bytes(bytes);
+        }
+        place.open.extend_from_slice(bytes);
+        let whole = memchr::memrchr(b'\n', &place.open).map_or(0, |newline| newline + 1);
+        // A line without an end must not fill the memory.
+        let whole = if whole == 0 && place.open.len() > 64 * 1024 { place.open.len() } else { whole };
+        let lines: Vec<u8> = place.open.drain(..whole).collect();
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            self.line(job, line)?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, job: usize, line: &[u8]) -> io::Result<()> {
+        if !self.window.takes(line) {
+            return Ok(());
+        }
+        if self.has_names {
+            let name = &self.stems[job].1;
+            self.sink.line(&format!("{BUSY}{name}{BUSY:#} {DIM}|{DIM:#} "))?;
+        }
+        self.sink.bytes(line)
+    }
+
+    /// Prints the last lines of logs that do not end with a line end.
+    fn finish(&mut self) -> io::Result<()> {
+        let files = std::mem::take(&mut self.files);
+        for (path, place) in files.into_iter().filter(|(_, place)| !place.open.is_empty()) {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if let Some((job, _)) = self.which(&name) {
+                let mut line = place.open;
+                line.push(b'\n');
+                self.line(job, &line)?;
+            }
+        }
+        self.sink.flush()
+    }
+}

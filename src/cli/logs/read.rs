@@ -1,0 +1,244 @@
+//! Reading log files: the whole, the last lines, the lines with a word. A log may be of any size and hold any bytes,
+//! so it is never in memory as a whole.
+
+use crate::cli::output::is_hostile;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// What of a log is wanted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Window {
+    /// Only the last lines.
+    pub(super) last: Option<usize>,
+    /// Only lines with this text.
+    pub(super) grep: Option<String>,
+}
+
+impl Window {
+    pub(super) fn takes(&self, line: &[u8]) -> bool {
+        self.grep.as_ref().is_none_or(|text| memchr::memmem::find(line, text.as_bytes()).is_some())
+    }
+}
+
+/// A longer line is cut in pieces of this many bytes.
+const LINE: u64 = 64 * 1024;
+/// Steps in which the end of a file is searched for lines.
+const BLOCK: u64 = 64 * 1024;
+
+/// Where output goes: safe text for a terminal, the very bytes for a program.
+pub(super) struct Sink {
+    is_terminal: bool,
+}
+
+impl Sink {
+    pub(super) fn new(is_terminal: bool) -> Sink {
+        Sink { is_terminal }
+    }
+
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Our own words; colours are left out where they are not wanted.
+    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+        anstream::stdout().write_all(text.as_bytes())
+    }
+
+    /// Bytes of a log: whole lines, or the end of one.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.is_terminal {
+            true => anstream::stdout().write_all(neutral(bytes).as_bytes()),
+            false => io::stdout().write_all(bytes),
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+/// Prints what is wanted of a log.
+pub(super) fn print(path: &Path, window: &Window, sink: &mut Sink) -> io::Result<()> {
+    each(path, window, |line| sink.bytes(line))?;
+    sink.flush()
+}
+
+/// What is wanted of a log, as text.
+pub(super) fn lines(path: &Path, window: &Window) -> io::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    each(path, window, |line| {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        lines.push(String::from_utf8_lossy(line).into_owned());
+        Ok(())
+    })?;
+    Ok(lines)
+}
+
+fn each(path: &Path, window: &Window, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    if let (Some(last), None) = (window.last, &window.grep) {
+        let start = last_lines(&mut file, last)?;
+        file.seek(SeekFrom::Start(start))?;
+        return walk(file, take);
+    }
+    let Some(last) = window.last else {
+        return walk(file, |line| if window.takes(line) { take(line) } else { Ok(()) });
+    };
+    let mut kept = VecDeque::new();
+    walk(file, |line| {
+        if window.takes(line) {
+            kept.push_back(line.to_vec());
+            if kept.len() > last {
+                kept.pop_front();
+            }
+        }
+        Ok(())
+    })?;
+    kept.iter().try_for_each(|line| take(line))
+}
+
+fn walk(file: File, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    while reader.by_ref().take(LINE).read_until(b'\n', &mut line)? > 0 {
+        take(&line)?;
+        line.clear();
+    }
+    Ok(())
+}
+
+/// Where the last `count` lines of a file begin. Reads from the end, so the size of the file does not matter.
+pub(super) fn last_lines(file: &mut File, count: usize) -> io::Result<u64> {
+    let end = file.seek(SeekFrom::End(0))?;
+    let mut left = count;
+    let mut at = end;
+    let mut block = Vec::new();
+    while at > 0 {
+        let start = at.saturating_sub(BLOCK);
+        file.seek(SeekFrom::Start(start))?;
+        block.clear();
+        Read::by_ref(file).take(at - start).read_to_end(&mut block)?;
+        for newline in memchr::memrchr_iter(b'\n', &block) {
+            let behind = start + newline as u64 + 1;
+            // The newline of the very last line ends it and begins no other.
+            if behind == end {
+                continue;
+            }
+            if left <= 1 {
+                return Ok(if count == 0 { end } else { behind });
+            }
+            left -= 1;
+        }
+        at = start;
+    }
+    Ok(if count == 0 { end } else { 0 })
+}
+
+/// What a terminal may be trusted with: letters, tabs, line ends and colours. Everything else that would move the
+/// cursor, ring, answer or rename becomes a mark; a lone carriage return becomes a line end, so it can hide nothing.
+pub(super) fn neutral(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = &*text;
+    let mut is_coloured = false;
+    while let Some(c) = rest.chars().next() {
+        let length = match (c, colour(rest)) {
+            ('\u{1b}', Some(length)) => {
+                safe.push_str(&rest[..length]);
+                is_coloured = true;
+                length
+            }
+            ('\r', _) if rest[1..].starts_with('\n') => 1,
+            ('\r', _) => {
+                safe.push('\n');
+                1
+            }
+            ('\n' | '\t', _) => {
+                safe.push(c);
+                1
+            }
+            (c, _) => {
+                safe.push(if is_hostile(c) { '\u{fffd}' } else { c });
+                c.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    if is_coloured {
+        // A colour that is never ended must not run on into what follows.
+        let end = safe.trim_end_matches('\n').len();
+        safe.insert_str(end, "\u{1b}[0m");
+    }
+    safe
+}
+
+/// The length of a colour sequence at the beginning: `ESC [`, digits, `;` and `:`, then `m`.
+fn colour(text: &str) -> Option<usize> {
+    let body = text.strip_prefix("\u{1b}[")?;
+    let end = body.find(|c: char| !c.is_ascii_digit() && c != ';' && c != ':')?;
+    (body.as_bytes()[end] == b'm').then_some(end + 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn safe(bytes: &[u8], expected: &str) {
+        assert_eq!(neutral(bytes), expected);
+    }
+
+    #[test]
+    fn a_terminal_gets_nothing_dangerous() {
+        safe(b"plain\ttext\n", "plain\ttext\n");
+        safe(b"\x1b[31mred\x1b[0m\n", "\x1b[31mred\x1b[0m\x1b[0m\n");
+        safe(b"\x1b[38:5:1mred\n", "\x1b[38:5:1mred\x1b[0m\n");
+        safe(b"\x1b[2Jgone", "\u{fffd}[2Jgone");
+        safe(b"\x1b]0;title\x07", "\u{fffd}]0;title\u{fffd}");
+        safe(b"\x1b]8;;http://x\x1b\\", "\u{fffd}]8;;http://x\u{fffd}\\");
+        safe(b"\x1bP$q\"p\x1b\\", "\u{fffd}P$q\"p\u{fffd}\\");
+        safe("\u{9b}31m\u{202e}txt".as_bytes(), "\u{fffd}31m\u{fffd}txt");
+        safe(b"evil\rgood\r\nnext\r", "evil\ngood\nnext\n");
+        safe(b"bad \xff byte", "bad \u{fffd} byte");
+        safe(b"\x1b[", "\u{fffd}[");
+        safe(b"\x1b[31", "\u{fffd}[31");
+    }
+
+    #[track_caller]
+    fn tail(content: &str, count: usize, expected: &str) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content.as_bytes()).unwrap();
+        let window = Window { last: Some(count), grep: None };
+        let mut read = Vec::new();
+        each(file.path(), &window, |line| {
+            read.extend_from_slice(line);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(String::from_utf8(read).unwrap(), expected, "{count} of {:?}", content.get(..20));
+    }
+
+    #[test]
+    fn the_last_lines_are_found_from_the_end() {
+        tail("a\nb\nc\n", 2, "b\nc\n");
+        tail("a\nb\nc", 2, "b\nc");
+        tail("a\nb\nc\n", 3, "a\nb\nc\n");
+        tail("a\nb\nc\n", 9, "a\nb\nc\n");
+        tail("a\nb\nc\n", 0, "");
+        tail("", 3, "");
+        tail("\n\n\n", 2, "\n\n");
+        let long = format!("{}\n", "x".repeat(70_000));
+        tail(&format!("first\n{long}{long}last\n"), 2, &format!("{long}last\n"));
+    }
+
+    #[test]
+    fn lines_are_searched() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"one\ntwo ok\nthree\nfour ok\n\xff ok\n").unwrap();
+        let window = |last| Window { last, grep: Some("ok".into()) };
+        assert_eq!(lines(file.path(), &window(None)).unwrap(), ["two ok", "four ok", "\u{fffd} ok"]);
+        assert_eq!(lines(file.path(), &window(Some(1))).unwrap(), ["\u{fffd} ok"]);
+    }
+}

@@ -1,0 +1,7 @@
+//! The program as people and scripts use it: standard output, standard error and exit code.
+
+mod exec;
+mod host;
+mod interrupt;
+mod run;
+mod support;
