@@ -132,11 +132,6 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Whether there is nothing but headings.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.len() <= 1
-    }
-
     /// The table as text: aligned for people, separated by tabs for programs.
     pub(crate) fn render(&self, for_people: bool) -> String {
         let width = |text: &str| unicode_width::UnicodeWidthStr::width(text);

@@ -10,7 +10,7 @@ use crate::host::reload::Loader;
 use crate::host::turn::Turn;
 use crate::host::view::View;
 use crate::host::{Host, Inner, OpenError, STATE, inbox_channel, report_channel};
-use crate::store::{Recovered, Store};
+use crate::store::{Durability, Recovered, Store};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use tokio::runtime::Handle;
@@ -107,6 +107,7 @@ impl Builder {
         let instance = recovered.instance.clone();
         let may_have_left = !recovered.was_clean || !recovered.records.is_empty();
         let state = replay(recovered, self.mode);
+        let last = store.commit(Vec::new(), Durability::Written).await?;
         let (reports, reports_in) = report_channel();
         let (inbox, inbox_in) = inbox_channel();
         // One wish is enough: the next reading sees what all of them want seen.
@@ -117,7 +118,7 @@ impl Builder {
             root,
             state_dir,
             clock: Clock::new(),
-            view: View::new(state.clone()),
+            view: View::new(state.clone(), last),
             speaker: Speaker::new(),
             is_full_durability: definitions.settings.durability == crate::definition::Durability::Full,
             definitions: RwLock::new(definitions),

@@ -168,7 +168,7 @@ impl Inner {
     /// Shows what is written down now, and tells it.
     fn show(self: &Arc<Inner>, records: &[Record], last: Seq) {
         self.prepare_farewells(records);
-        self.view.apply(records);
+        self.view.apply(records, last);
         let first = last.0 + 1 - records.len() as u64;
         for (place, record) in records.iter().enumerate() {
             let seq = Seq(first + place as u64);

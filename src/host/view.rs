@@ -5,6 +5,7 @@
 
 use crate::base::{AttemptId, Millis, Moment};
 use crate::engine::{Event, Record, State};
+use crate::store::Seq;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
@@ -18,6 +19,8 @@ pub struct Live {
     pub progress: BTreeMap<AttemptId, Progress>,
     /// The leading process of each running attempt.
     pub pids: BTreeMap<AttemptId, u32>,
+    /// Up to where the journal is shown. The database may be a moment ahead.
+    pub seq: Seq,
 }
 
 impl Live {
@@ -43,8 +46,8 @@ pub struct Progress {
 pub(crate) struct View(RwLock<Live>);
 
 impl View {
-    pub(crate) fn new(state: State) -> View {
-        View(RwLock::new(Live { state, ..Live::default() }))
+    pub(crate) fn new(state: State, seq: Seq) -> View {
+        View(RwLock::new(Live { state, seq, ..Live::default() }))
     }
 
     /// Looks, and copies what it needs.
@@ -52,8 +55,10 @@ impl View {
         look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn apply(&self, records: &[Record]) {
+    /// Shows records that are written down, of which the last is at this place in the journal.
+    pub(super) fn apply(&self, records: &[Record], last: Seq) {
         let mut live = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        live.seq = last;
         for Record { at, event } in records {
             live.state.apply(*at, event);
             if let Event::AttemptEnded { attempt, .. } = event {

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The right to write in a directory, until it is dropped.
 #[derive(Debug)]
@@ -24,14 +24,32 @@ impl Lock {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(path).map_err(fail())?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(holder(&mut file)),
-            Err(TryLockError::Error(error)) => return Err(fail()(error)),
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(fail()(error)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            let (pid, since) = holder(&mut file);
+            if began.elapsed() > LEGACY || pid.is_none_or(is_alive) {
+                return Err(StoreError::Locked { pid, since });
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
         sign(&mut file).map_err(fail())?;
         Ok(Lock { file })
     }
+}
+
+/// A host that was killed while it spawned a child leaves the lock to that child until it executes its program: a
+/// matter of milliseconds, and no reason to turn its successor away. There is nothing to wait on but the lock itself,
+/// and waiting on that could last as long as the successor that was faster.
+const LEGACY: Duration = Duration::from_secs(2);
+
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 impl Drop for Lock {
@@ -50,13 +68,13 @@ fn sign(file: &mut File) -> std::io::Result<()> {
 }
 
 /// What the holder wrote. It may not have got that far yet, which leaves both unknown.
-fn holder(file: &mut File) -> StoreError {
+fn holder(file: &mut File) -> (Option<u32>, Option<Moment>) {
     let mut text = String::new();
-    let _unread_is_unknown = file.read_to_string(&mut text);
+    let _unread_is_unknown = file.rewind().and_then(|()| file.read_to_string(&mut text));
     let mut words = text.split_whitespace();
     let pid = words.next().and_then(|word| word.parse().ok());
     let since = words.next().and_then(|word| word.parse().ok()).map(Moment);
-    StoreError::Locked { pid, since }
+    (pid, since)
 }
 
 #[cfg(test)]
@@ -64,6 +82,28 @@ mod tests {
     use super::*;
     use std::process::Command;
     use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn what_a_dead_holder_leaves_behind_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        // A process that is gone, and a descriptor of the file that still is not.
+        let mut gone = Command::new("true").spawn().unwrap();
+        gone.wait().unwrap();
+        let legacy = Lock::take(&path).unwrap();
+        std::fs::write(&path, format!("{} 0", gone.id())).unwrap();
+        std::thread::scope(|scope| {
+            let successor = scope.spawn(|| Lock::take(&path).map(drop));
+            drop(legacy);
+            successor.join().unwrap().unwrap();
+        });
+        let _alive = Lock::take(&path).unwrap();
+        let began = Instant::now();
+        assert!(
+            matches!(Lock::take(&path), Err(StoreError::Locked { pid: Some(pid), .. }) if pid == std::process::id())
+        );
+        assert!(began.elapsed() < LEGACY / 2, "a living holder is named at once");
+    }
 
     #[test]
     fn a_child_that_is_being_spawned_does_not_prolong_the_lock() {

@@ -84,8 +84,8 @@ async fn what_cannot_be_done_is_refused_with_words() {
     refused(post(RunRequest::new("biuld", "me")).await, 404, "did you mean `build`?");
     refused(post(RunRequest::new("../etc", "me")).await, 404, "no task");
     refused(post(RunRequest::new("broken", "me")).await, 422, "neap check");
-    refused(post(RunRequest::new("build", "me")).await, 422, "day");
-    refused(post(RunRequest::new("build", "me").param("day", "soon")).await, 422, "day");
+    refused(post(RunRequest::new("build", "me")).await, 400, "day");
+    refused(post(RunRequest::new("build", "me").param("day", "soon")).await, 400, "day");
     refused(up.client.get("/api/v1/runs/aaaaaaaa").await, 404, "no run");
     refused(up.client.get("/api/v1/runs/..%2f..%2fetc").await, 400, "eight letters");
     refused(up.client.post("/api/v1/runs/aaaaaaaa/cancel", &Cancel::default()).await, 404, "not going on");

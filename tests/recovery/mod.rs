@@ -67,6 +67,12 @@ tasks:
             .expect("an acknowledged run is known");
         assert!(ended.state.is_over(), "{} is stuck: {ended:?}", ended.name);
     }
+    // One whose acknowledgement died with the host was created all the same.
+    let going: Vec<RunInfo> = daemon.client.get("/api/v1/going").await.unwrap();
+    for run in going.iter().filter(|run| run.task.as_str() == "work") {
+        let ended: RunInfo = daemon.client.get(&format!("/api/v1/runs/{}/wait", run.id)).await.unwrap();
+        assert!(ended.state.is_over(), "{} is stuck: {ended:?}", ended.name);
+    }
     daemon.stop();
     let history = History::open(&project.path().join(".neap")).unwrap();
     assert_eq!(history.problems().unwrap(), Vec::<String>::new());

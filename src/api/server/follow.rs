@@ -55,7 +55,11 @@ impl Follow {
             Some(run) => history.events(run, after, PAGE),
             None => history.journal(after, PAGE),
         };
-        let page = page.unwrap_or_default();
+        // The database may be a moment ahead of what the host shows. Whoever is told that a run has ended must also see
+        // it ended, so what is not shown yet comes by the feed, which speaks after the view.
+        let shown = self.host.look(|live| live.seq);
+        let mut page = page.unwrap_or_default();
+        page.retain(|entry| entry.seq <= shown);
         self.is_past = !page.is_empty();
         for entry in page {
             self.sent = Some(entry.seq);
