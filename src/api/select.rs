@@ -182,6 +182,9 @@ impl SelectError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            SelectError::Nothing { text, near: Some(near) } if text == near => {
+                Some(format!("it has not run yet: neap run {near}"))
+            }
             SelectError::Nothing { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
             SelectError::Nothing { near: None, .. } => Some("see what there is with `neap history`".into()),
             SelectError::Shape(_) => {

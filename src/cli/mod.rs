@@ -1,6 +1,6 @@
 //! The commands. Thin: each verb asks the library and prints what it says. One file per verb.
 //!
-//! Standard output is the answer, standard error is talk. Every verb exits through [`Failure`] or with the code of what
+//! Standard output is the answer, standard error is talk. Every verb exits through `Failure` or with the code of what
 //! it ran, and this file is the only one that ends the process.
 
 mod args;
