@@ -26,6 +26,7 @@ mod sweep;
 
 pub use cleanup::{CleanupProblem, run_cleanup};
 pub use functions::{FunctionError, Functions, TaskContext, TaskLog};
+#[cfg(feature = "cli")]
 pub(crate) use output::Splitter;
 pub use process::LocalProcesses;
 pub use router::Router;
