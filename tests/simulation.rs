@@ -67,6 +67,7 @@ struct World {
 #[derive(Default)]
 struct Ledger {
     plans: BTreeMap<RunId, Arc<Plan>>,
+    numbers: BTreeMap<TaskName, u64>,
     started: BTreeSet<AttemptId>,
     stop_causes: BTreeMap<AttemptId, StopCause>,
     ended: BTreeMap<AttemptId, Exit>,
@@ -384,6 +385,9 @@ impl World {
                 if let Trigger::Schedule { key, slot } = &new.trigger {
                     account(ledger, key, *slot, *slot, &plan.task);
                 }
+                let number = ledger.numbers.entry(plan.task.clone()).or_default();
+                assert_eq!(new.number, *number + 1, "the runs of {} are miscounted", plan.task);
+                *number = new.number;
                 assert!(ledger.plans.insert(new.run, plan).is_none(), "{:?} created twice", new.run);
                 for &index in &new.reused {
                     ledger
