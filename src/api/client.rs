@@ -12,7 +12,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::net::UnixStream;
+
+/// A host that is up answers in a millisecond or two; one that takes longer than this is as good as not there.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Speaks to the host of a project.
 #[derive(Clone, Debug)]
@@ -48,9 +52,11 @@ impl Client {
         Client { socket: state_dir.join(SOCKET) }
     }
 
-    /// Whether a host listens.
+    /// Whether a host answers. Listening is not enough: for a moment after a host was killed, its socket can live on in
+    /// a child that has not executed its program yet, and a host that is halted listens for ever.
     pub async fn is_up(&self) -> bool {
-        self.connect().await.is_ok()
+        let answer = self.get::<crate::api::HostInfo>("/api/v1/host");
+        tokio::time::timeout(PATIENCE, answer).await.is_ok_and(|answer| answer.is_ok())
     }
 
     /// Asks.

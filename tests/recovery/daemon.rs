@@ -31,6 +31,14 @@ pub(super) async fn appears(file: &Path) {
     tokio::time::timeout(Duration::from_secs(30), wait).await.expect("the file never came");
 }
 
+impl Drop for Daemon {
+    /// A test that fails leaves no host behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Daemon {
     pub(super) fn project(tasks: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
