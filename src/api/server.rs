@@ -7,9 +7,9 @@ pub use follow::Follow;
 use crate::api::{
     Cancel, HostInfo, Refusal, Rest, RetryRequest, RunInfo, SelectError, Selected, Selector, Sight,
 };
-use crate::base::{Moment, RunId, TaskName};
+use crate::base::{RunId, TaskName};
 use crate::engine::Author;
-use crate::host::{CommandError, Happening, Host, RunRequest, SubmitError};
+use crate::host::{CommandError, Happening, Host, RunRequest, SubmitError, wall_clock};
 use crate::store::{RunFilter, RunStatus, Seq, StoreError};
 use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::StatusCode;
@@ -24,7 +24,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
@@ -214,16 +214,12 @@ impl From<SelectError> for Denial {
 
 type Answer<T> = Result<Json<T>, Denial>;
 
-fn now() -> Moment {
-    Moment(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64))
-}
-
 /// Looks at everything there is: a copy of what goes on, so that a slow read of the history holds nobody up.
 async fn sight<R: Send + 'static>(
     host: &Host,
     look: impl FnOnce(&Sight<'_>) -> R + Send + 'static,
 ) -> Result<R, Denial> {
-    let (host, now) = (host.clone(), now());
+    let (host, now) = (host.clone(), wall_clock());
     let read = tokio::task::spawn_blocking(move || {
         let live = host.look(Clone::clone);
         look(&Sight {

@@ -8,7 +8,6 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -192,7 +191,7 @@ pub(crate) fn width() -> usize {
 
 /// The time now.
 pub(crate) fn now() -> Moment {
-    Moment(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64))
+    crate::host::wall_clock()
 }
 
 /// How long ago, or in how long: `2m ago`, `in 18h`.

@@ -8,6 +8,7 @@ use crate::engine::{
 use crate::exec;
 use crate::host::Inner;
 use crate::host::companion::{Call, append, cause_event};
+use crate::host::environment::directory_of;
 use crate::host::turn::Message;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -128,8 +129,7 @@ impl Inner {
             let run = live.state.runs.get(&job.run)?;
             let leaf = &run.plan.plan().nodes[job.index as usize].leaf;
             let attempt = live.state.attempt(job);
-            let working_dir =
-                leaf.working_dir.as_ref().map_or_else(|| self.root.clone(), |dir| self.root.join(dir));
+            let working_dir = directory_of(leaf, &self.root);
             let has_succeeded = outcome == Outcome::Succeeded;
             let owed = live.state.job(job).owed.iter().rev();
             let owed =

@@ -17,7 +17,7 @@ struct Reading {
 
 impl Clock {
     pub(crate) fn new() -> Clock {
-        Clock(Mutex::new(Reading { moment: wall(), taken: Instant::now() }))
+        Clock(Mutex::new(Reading { moment: wall_clock(), taken: Instant::now() }))
     }
 
     /// The time now.
@@ -25,7 +25,7 @@ impl Clock {
         let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let taken = Instant::now();
         let paced = last.moment + Millis(taken.duration_since(last.taken).as_millis() as u64);
-        let moment = wall();
+        let moment = wall_clock();
         if moment >= last.moment {
             // Rounding to milliseconds would lose a little at each reading, so the system's clock is preferred.
             *last = Reading { moment, taken };
@@ -38,8 +38,9 @@ impl Clock {
     }
 }
 
-/// The system's clock: milliseconds since the epoch, zero before it.
-fn wall() -> Moment {
+/// Reads the system's clock as it is, also when it was set back; zero before the epoch. What is decided by a host goes
+/// by the host's own clock, which does not go back.
+pub fn wall_clock() -> Moment {
     Moment(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64))
 }
 
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn time_never_goes_back() {
         let clock = Clock::new();
-        clock.0.lock().unwrap().moment = wall() + Millis(50_000); // as if the system's clock had been set back
+        clock.0.lock().unwrap().moment = wall_clock() + Millis(50_000); // as if the system's clock had been set back
         let first = clock.now();
         std::thread::sleep(Duration::from_millis(5)); // the passing of time is what is tested
         let second = clock.now();

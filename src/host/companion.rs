@@ -7,7 +7,7 @@ use crate::base::{AttemptId, JobId, Millis};
 use crate::definition::{Cleanup, Hook as HookFile, OnHookError};
 use crate::engine::{Answer, Cause, Input, Outcome, OwedCleanup, Question};
 use crate::exec;
-use crate::host::environment::{Changes, trigger_word};
+use crate::host::environment::{Changes, directory_of, trigger_word};
 use crate::host::{Inner, Live};
 use crate::lua::{
     BeforeDecision, CancelDecision, CleanupAction, CleanupWhen, Context, Decision, Hook, HookCall, Level,
@@ -379,7 +379,7 @@ pub(super) fn context_of(live: &Live, attempt: AttemptId, root: &Path) -> Arc<Co
     let run = &live.state.runs[&attempt.job.run];
     let plan = run.plan.plan();
     let node = &plan.nodes[attempt.job.index as usize];
-    let workdir = node.leaf.working_dir.as_ref().map_or_else(|| root.to_path_buf(), |dir| root.join(dir));
+    let workdir = directory_of(&node.leaf, root);
     Arc::new(Context {
         task: node.leaf.name.clone(),
         labels: node.leaf.labels.clone(),

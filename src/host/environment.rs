@@ -1,7 +1,7 @@
 //! What an attempt is given to work with: its environment, its directory, its log.
 
 use crate::base::AttemptId;
-use crate::definition::{self, Action};
+use crate::definition::{self, Action, Leaf};
 use crate::engine::{Run, Trigger};
 use crate::exec::Start;
 use crate::host::Inner;
@@ -24,8 +24,10 @@ impl Inner {
             let run = live.state.runs.get(&attempt.job.run)?;
             let node = run.plan.plan().nodes.get(attempt.job.index as usize)?;
             let leaf = &node.leaf;
-            let working_dir = changes.cwd.clone().or_else(|| leaf.working_dir.as_ref().map(PathBuf::from));
-            let working_dir = working_dir.map_or_else(|| self.root.clone(), |dir| self.root.join(dir));
+            let working_dir = changes
+                .cwd
+                .as_ref()
+                .map_or_else(|| directory_of(leaf, &self.root), |dir| self.root.join(dir));
             let mut env = self.environment(run, attempt, &working_dir);
             env.extend(changes.env.iter().map(|(name, value)| (name.into(), value.into())));
             Some(Start {
@@ -90,6 +92,11 @@ pub fn log_path(attempt: AttemptId, job: &str) -> PathBuf {
     // A name holds no `+`, so two jobs never share a file.
     let file = format!("{}.{}.log", job.replace('/', "+"), attempt.number);
     Path::new("runs").join(attempt.job.run.to_string()).join(file)
+}
+
+/// Where a job works, unless a hook says otherwise.
+pub(super) fn directory_of(leaf: &Leaf, root: &Path) -> PathBuf {
+    leaf.working_dir.as_ref().map_or_else(|| root.to_path_buf(), |dir| root.join(dir))
 }
 
 /// The word for what caused a run: `manual`, `schedule` or `retry`.

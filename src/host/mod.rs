@@ -32,6 +32,7 @@ mod view;
 
 pub use builder::{Builder, Mode};
 pub use carry::outcome_word;
+pub use clock::wall_clock;
 pub use environment::{log_path, trigger_word};
 pub use error::{CommandError, OpenError, SubmitError};
 pub use feed::{Feed, Happening, Missed};

@@ -1,6 +1,6 @@
 //! Definitions that change while the host runs: read again, the good ones taken over, the broken ones reported.
 
-use crate::base::{Moment, TaskName};
+use crate::base::TaskName;
 use crate::definition::{Action, Catalog, Problem, Registered, Settings, Source, Task, Timetable, bind_json};
 use crate::engine::{Armed, Input, PlanRef, ScheduleKey};
 use crate::host::{Happening, Inner, Reader, SCRIPTS, SETTINGS, TASKS, inline};
@@ -11,7 +11,6 @@ use crate::watch::Watch;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot};
 
 /// Everything that was read from the project's files, and everything wrong with it.
@@ -112,9 +111,7 @@ pub fn check(root: &Path) -> Definitions {
 
 /// Starts the scripting host of a project.
 pub(super) fn open_scripts(root: &Path) -> Scripts {
-    let clock =
-        || Moment(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64));
-    Scripts::open(root.join(SCRIPTS), Limits::default(), Arc::new(clock))
+    Scripts::open(root.join(SCRIPTS), Limits::default(), Arc::new(crate::host::wall_clock))
         .expect("a system that cannot start four threads cannot run neap")
 }
 
