@@ -10,7 +10,9 @@
 //! waits for one.
 
 mod cleanup;
+mod forms;
 mod functions;
+mod mask;
 mod orders;
 mod outbox;
 mod output;
@@ -26,6 +28,7 @@ mod sweep;
 
 pub use cleanup::{CleanupProblem, run_cleanup};
 pub use functions::{FunctionError, Functions, TaskContext, TaskLog};
+pub use mask::{MaskStream, Masks};
 #[cfg(feature = "cli")]
 pub(crate) use output::Splitter;
 pub use process::LocalProcesses;
