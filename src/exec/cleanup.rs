@@ -3,10 +3,11 @@
 //! A path to remove comes from a file that people edit and may hold a parameter, so it is never trusted: the kernel
 //! resolves it below an open directory, and nothing outside can be reached, whatever links there are.
 
+use super::mask::Masks;
 use super::orders::{Order, standing, tighten};
 use super::outbox::Outbox;
 use super::process::carry_out;
-use super::runner::Start;
+use super::runner::{Start, Stdin, Stdout};
 use crate::base::{AttemptId, JobId, Millis, RunId};
 use crate::definition::{Action, Cleanup, Stop};
 use crate::engine::Exit;
@@ -49,11 +50,25 @@ pub enum CleanupProblem {
     },
 }
 
+impl CleanupProblem {
+    /// A path may hold a secret; what a command says has been masked before it comes here.
+    fn masked(self, masks: &Masks) -> CleanupProblem {
+        let mask = |path: String| masks.text(&path).into_owned();
+        match self {
+            CleanupProblem::Refused { path, why } => CleanupProblem::Refused { path: mask(path), why },
+            CleanupProblem::NotRemoved { path, source } => {
+                CleanupProblem::NotRemoved { path: mask(path), source }
+            }
+            CleanupProblem::NotStarted(_) | CleanupProblem::Failed(_) | CleanupProblem::TimedOut(_) => self,
+        }
+    }
+}
+
 /// How long a command that ran into its limit has to end by itself.
 const GRACE: Millis = Millis::from_secs(5);
 
-/// Tidies one thing up. Commands write to `log` and get `env` as their complete environment; after `limit` they
-/// are stopped. Removing has no limit: it cannot be interrupted half-way.
+/// Tidies one thing up. Commands write to `log`, without the secrets in `masks`, and get `env` as their complete
+/// environment; after `limit` they are stopped. Removing has no limit: it cannot be interrupted half-way.
 ///
 /// Needs a tokio runtime with its I/O and its time switched on.
 ///
@@ -65,6 +80,7 @@ pub async fn run_cleanup(
     env: &[(OsString, OsString)],
     log: &Path,
     limit: Millis,
+    masks: &Masks,
 ) -> Result<(), CleanupProblem> {
     let action = match item {
         Cleanup::Run { script } => {
@@ -72,9 +88,11 @@ pub async fn run_cleanup(
             Action::Run { script: script.clone(), shell, words: None }
         }
         Cleanup::Exec { argv } => Action::Exec { argv: argv.clone() },
-        Cleanup::Remove { path } => return remove_off_runtime(working_dir, path).await,
+        Cleanup::Remove { path } => {
+            return remove_off_runtime(working_dir, path).await.map_err(|problem| problem.masked(masks));
+        }
     };
-    let start = Start {
+    let mut start = Start {
         // Nothing is reported, so nobody ever sees it.
         attempt: AttemptId { job: JobId { run: RunId(0), index: 0 }, number: 0 },
         label: "cleanup".into(),
@@ -84,11 +102,15 @@ pub async fn run_cleanup(
         env: env.into(),
         log: log.into(),
         watch_lines: false,
+        masks: masks.clone(),
+        stdin: Stdin::Nothing,
+        stdout: Stdout::Log,
+        outputs: PathBuf::new(),
     };
-    run_command(&start, limit).await
+    run_command(&mut start, limit).await
 }
 
-async fn run_command(start: &Start, limit: Millis) -> Result<(), CleanupProblem> {
+async fn run_command(start: &mut Start, limit: Millis) -> Result<(), CleanupProblem> {
     let (sender, mut orders) = standing(Order::GoOn);
     let (reports, _) = tokio::sync::mpsc::channel(1);
     let mut outbox = Outbox::new(start.attempt, reports);

@@ -3,10 +3,13 @@
 //! A function is stopped by asking: its token is cancelled, and after the grace its future is dropped at the await
 //! where it stands. One that never awaits cannot be stopped, and its attempt ends when it returns.
 
+use super::ends::open_copy;
+use super::mask::{MaskStream, Masks};
 use super::orders::{Order, Orders, Standing};
 use super::outbox::Outbox;
 use super::output::Splitter;
-use super::runner::{Line, Report, Reports, Runner, Start, Stream, WhenDone};
+use super::outputs::Outputs;
+use super::runner::{Line, Report, Reports, Runner, Start, Stdout, Stream, WhenDone};
 use super::spawn::open_log;
 use crate::base::{AttemptId, did_you_mean};
 use crate::definition::{Action, Params, Stop};
@@ -54,13 +57,33 @@ pub struct TaskContext {
     /// Cancelled when it is to stop.
     pub cancelled: CancellationToken,
     reports: Reports,
+    masks: Masks,
+    outputs: Arc<Mutex<Outputs>>,
 }
 
 impl TaskContext {
     /// Tells everybody who watches how far it is, in percent. A remark that comes while the host is busy is lost.
     pub fn progress(&self, percent: u8, message: impl Into<String>) {
-        let (attempt, percent, message) = (self.attempt, percent.min(100), message.into());
+        let (attempt, percent) = (self.attempt, percent.min(100));
+        let message = self.masks.text(&message.into()).into_owned();
         let _ = self.reports.try_send(Report::Progress { attempt, percent, message });
+    }
+
+    /// Hands a value on to the jobs that come after, as a process does with a line in `$NEAP_OUTPUT`. The last value
+    /// of a name counts. All outputs of an attempt together may have 1 MiB; what is beyond is left out.
+    ///
+    /// A name has no blanks, no control characters and neither `=` nor `<`; with any other name nothing is handed
+    /// on, and the log says so.
+    pub fn output(&self, name: &str, value: impl fmt::Display) {
+        let is_wrong = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '=' | '<');
+        if name.is_empty() || name.contains(is_wrong) {
+            self.log.line(format_args!("neap: {name:?} is no name for an output"));
+            return;
+        }
+        let value = value.to_string();
+        let (name, value) = (self.masks.text(name), self.masks.text(&value));
+        // A panic inside would leave at worst a torn entry behind.
+        self.outputs.lock().unwrap_or_else(PoisonError::into_inner).add(&name, &value);
     }
 }
 
@@ -133,19 +156,34 @@ impl Functions {
 }
 
 impl Runner for Functions {
-    fn start(&self, start: Start, reports: Reports) {
+    fn start(&self, mut start: Start, reports: Reports) {
+        // A function neither reads nor writes a pipe, so nobody shall wait for it.
+        start.close_pipes();
         let attempt = start.attempt;
         let found = self.find(&start.action);
         let first = if self.attempts.is_closed() { Order::Kill } else { Order::GoOn };
         let (register, mut orders) = (Arc::clone(&self.orders), self.orders.enter(attempt, first));
         let work = async move {
+            let (masks, file) = (start.masks.clone(), start.outputs.clone());
+            let said = Arc::<Mutex<Outputs>>::default();
             let exit = match found {
-                Ok((function, with)) => carry_out(function, with, start, &reports, &mut orders).await,
+                Ok(found) => carry_out(found, start, &said, &reports, &mut orders).await,
                 Err(exit) => exit,
             };
+            // What it started may have written to the file as well.
+            let mut outputs = Outputs::collect(&file, &masks);
+            outputs.join(std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner)));
             register.leave(attempt);
+            let ended = Report::Ended {
+                attempt,
+                exit: masked(exit, &masks),
+                usage: None,
+                left_over: 0,
+                outputs: outputs.text,
+                outputs_cut: outputs.is_cut,
+            };
             // A host that no longer listens does not want to know.
-            let _ = reports.send(Report::Ended { attempt, exit, usage: None, left_over: 0 }).await;
+            let _ = reports.send(ended).await;
         };
         self.attempts.spawn_on(work, &self.handle);
     }
@@ -164,41 +202,46 @@ impl Runner for Functions {
     }
 }
 
+/// An end whose words hold no secret.
+fn masked(exit: Exit, masks: &Masks) -> Exit {
+    let mask = |text: String| masks.text(&text).into_owned();
+    match exit {
+        Exit::Skipped { reason } => Exit::Skipped { reason: mask(reason) },
+        Exit::NotSpawned { why, message } => Exit::NotSpawned { why, message: mask(message) },
+        Exit::Code { .. } | Exit::Signal { .. } | Exit::Lost => exit,
+    }
+}
+
 /// Runs one function from start to end, and delivers everything it had to say.
 async fn carry_out(
-    function: Function,
-    with: serde_json::Value,
+    (function, with): (Function, serde_json::Value),
     start: Start,
+    outputs: &Arc<Mutex<Outputs>>,
     reports: &Reports,
     orders: &mut Standing,
 ) -> Exit {
     if orders.is_asked() {
-        let message = "it was stopped before it was started".into();
-        return Exit::NotSpawned { why: NotSpawned::Other, message };
+        return not_started("it was stopped before it was started".into());
     }
-    let Start { attempt, label, action: _, params, working_dir, env, log: path, watch_lines } = start;
-    let log = match open_log(&path) {
-        Ok(file) => TaskLog::new(
-            file,
-            watch_lines.then(|| (Splitter::default(), Outbox::new(attempt, reports.clone()))),
-        ),
-        Err(error) => {
-            let message = format!("the log file `{}` cannot be written: {error}", path.display());
-            return Exit::NotSpawned { why: NotSpawned::Other, message };
-        }
+    let log = match open_task_log(&start, reports) {
+        Ok(log) => log,
+        Err(message) => return not_started(message),
     };
+    let attempt = start.attempt;
     let _ = reports.send(Report::Spawned { attempt, pid: None }).await;
-    let (cancelled, reports) = (CancellationToken::new(), reports.clone());
+    let cancelled = CancellationToken::new();
     let context = TaskContext {
         attempt,
-        label,
+        label: start.label,
         with,
-        params,
-        env,
-        working_dir,
+        params: start.params,
+        env: start.env,
+        working_dir: start.working_dir,
         log: log.clone(),
         cancelled: cancelled.clone(),
-        reports,
+        reports: reports.clone(),
+        masks: start.masks,
+        outputs: Arc::clone(outputs),
     };
     let exit = call(function, context, &cancelled, orders).await.unwrap_or_else(|why| {
         log.line(format_args!("neap: {why}"));
@@ -206,6 +249,27 @@ async fn carry_out(
     });
     log.close().await;
     exit
+}
+
+fn not_started(message: String) -> Exit {
+    Exit::NotSpawned { why: NotSpawned::Other, message }
+}
+
+/// Opens what a function writes to, or says in words why that cannot be.
+fn open_task_log(start: &Start, reports: &Reports) -> Result<TaskLog, String> {
+    let path = &start.log;
+    let file = open_log(path)
+        .map_err(|error| format!("the log file `{}` cannot be written: {error}", path.display()))?;
+    let copy = match &start.stdout {
+        Stdout::LogAnd(path) => Some(open_copy(path).map_err(|error| {
+            format!("the file `{}` for its standard output cannot be written: {error}", path.display())
+        })?),
+        Stdout::Log | Stdout::Stream(_) => None,
+    };
+    let watch = || (Splitter::default(), Outbox::new(start.attempt, reports.clone()));
+    let watched = start.watch_lines.then(watch);
+    let masks = start.masks.stream();
+    Ok(TaskLog(Arc::new(Mutex::new(Sink { file, copy, masks, masked: Vec::new(), watched }))))
 }
 
 /// The end of a function, or in words why it did not succeed.
@@ -266,18 +330,19 @@ pub struct TaskLog(Arc<Mutex<Sink>>);
 
 struct Sink {
     file: File,
+    copy: Option<File>,
+    masks: MaskStream,
+    /// What has passed the masks and is not written yet.
+    masked: Vec<u8>,
     /// While somebody watches the lines of an attempt that has not ended.
     watched: Option<(Splitter, Outbox)>,
 }
 
 impl TaskLog {
-    fn new(file: File, watched: Option<(Splitter, Outbox)>) -> TaskLog {
-        TaskLog(Arc::new(Mutex::new(Sink { file, watched })))
-    }
-
     /// Writes a line. What the disk does not take is lost, and the host's own log says so.
     pub fn line(&self, text: impl fmt::Display) {
-        if let Err(error) = self.sink().write(format!("{text}\n").as_bytes()) {
+        let line = format!("{text}\n");
+        if let Err(error) = self.sink().write(line.as_bytes()) {
             tracing::warn!("a line of a function could not be written to its log: {error}");
         }
     }
@@ -287,9 +352,13 @@ impl TaskLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Delivers what is left; from now on only the file is written to.
+    /// Delivers what is left; from now on only the files are written to.
     async fn close(&self) {
-        let watched = self.sink().watched.take();
+        let watched = {
+            let mut sink = self.sink();
+            sink.finish();
+            sink.watched.take()
+        };
         if let Some((mut lines, mut outbox)) = watched {
             lines.finish(|text| outbox.push(Line { stream: Stream::Stdout, text }));
             outbox.deliver_all().await;
@@ -299,12 +368,36 @@ impl TaskLog {
 
 impl Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        self.masks.feed(bytes, &mut self.masked);
+        self.pass_on()
+    }
+
+    fn pass_on(&mut self) -> io::Result<()> {
+        let masked = std::mem::take(&mut self.masked);
+        self.file.write_all(&masked)?;
+        if let Some(copy) = &mut self.copy {
+            copy.write_all(&masked)?;
+        }
         if let Some((lines, outbox)) = &mut self.watched {
-            lines.feed(bytes, |text| outbox.push(Line { stream: Stream::Stdout, text }));
+            lines.feed(&masked, |text| outbox.push(Line { stream: Stream::Stdout, text }));
             outbox.deliver_now();
         }
         Ok(())
+    }
+
+    /// Writes what was held back because it might have become a secret.
+    fn finish(&mut self) {
+        self.masks.finish(&mut self.masked);
+        if let Err(error) = self.pass_on() {
+            tracing::warn!("the last words of a function could not be written to its log: {error}");
+        }
+    }
+}
+
+impl Drop for Sink {
+    // A copy of the log may be written to after the function has ended.
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 

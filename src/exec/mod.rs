@@ -2,7 +2,8 @@
 //!
 //! Everything here is mechanism. It owns mechanism time (signal, grace, kill; draining pipes) and decides nothing:
 //! when an attempt starts, how long it may run and what its end means is the engine's business. Nothing here writes
-//! to the store, and nothing but [`Report`]s goes back.
+//! to the store, and nothing but [`Report`]s goes back. Whatever an attempt writes or says passes through its
+//! [`Masks`] first.
 //!
 //! Three traps shape this module. A `pre_exec` closure would turn every spawn into a fork of the embedding program
 //! (19 ms at 500 MB), so there is none. A process id may be signalled only while its owner is unreaped, so the
@@ -10,12 +11,15 @@
 //! waits for one.
 
 mod cleanup;
+mod ends;
 mod forms;
 mod functions;
+mod joint;
 mod mask;
 mod orders;
 mod outbox;
 mod output;
+mod outputs;
 mod pidfd;
 mod process;
 mod procfs;
@@ -28,12 +32,13 @@ mod sweep;
 
 pub use cleanup::{CleanupProblem, run_cleanup};
 pub use functions::{FunctionError, Functions, TaskContext, TaskLog};
+pub use joint::Joint;
 pub use mask::{MaskStream, Masks};
 #[cfg(feature = "cli")]
 pub(crate) use output::Splitter;
 pub use process::LocalProcesses;
 pub use router::Router;
-pub use runner::{Line, Report, Reports, Runner, Start, Stream, WhenDone};
+pub use runner::{Line, Report, Reports, Runner, Start, Stdin, Stdout, Stream, WhenDone};
 pub use sweep::{Swept, marker, sweep};
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! The output of a watched process: two pipes, read in large pieces into the log and cut into lines for the host.
+//! The output of a process with secrets or watchers: two pipes, read in large pieces, masked, written into the log and
+//! cut into lines for the host.
 //!
-//! The log gets the exact bytes; only the lines are text and may be cut short. An attempt that nobody watches does
-//! not come here at all: its process holds the log file itself.
+//! The log gets the exact bytes but for the secrets; only the lines are text and may be cut short. An attempt that has
+//! no secrets and that nobody watches does not come here at all: its process holds the log file itself.
 
+use super::mask::{MaskStream, Masks};
 use super::outbox::Outbox;
 use super::runner::{Line, Stream};
 use std::fs::File;
@@ -14,18 +16,27 @@ use tokio::net::unix::pipe::Receiver;
 
 /// The host's ends of the two pipes, and what has been made of them so far.
 pub(super) struct Output {
-    log: File,
+    log: Drain,
     pipes: [Pipe; 2],
     buffer: Vec<u8>,
-    /// Bytes that the log did not take, and why the first of them were not taken.
-    lost: Option<(u64, io::Error)>,
+    masked: Vec<u8>,
 }
 
-/// One pipe. `end` is gone once every writer is.
+/// One pipe. `end` is not there before it is opened, and gone once every writer is.
 struct Pipe {
     stream: Stream,
     end: Option<Receiver>,
-    lines: Splitter,
+    masks: Option<MaskStream>,
+    copy: Option<Drain>,
+    /// While somebody watches.
+    lines: Option<Splitter>,
+}
+
+/// A file that output goes into.
+struct Drain {
+    file: File,
+    /// Bytes that it did not take, and why the first of them were not taken.
+    lost: Option<(u64, io::Error)>,
 }
 
 /// How much is read at once. Larger pieces measured no faster, and 500 attempts hold one each.
@@ -36,12 +47,27 @@ const PIPE: usize = 1024 * 1024;
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 impl Output {
-    /// Makes the pipes; the writing ends are standard output and standard error of the process.
-    pub(super) fn new(log: File) -> io::Result<(Output, PipeWriter, PipeWriter)> {
-        let (out, stdout) = Pipe::new(Stream::Stdout)?;
-        let (err, stderr) = Pipe::new(Stream::Stderr)?;
-        let output = Output { log, pipes: [out, err], buffer: vec![0; PIECE], lost: None };
-        Ok((output, stdout, stderr))
+    /// Nothing is open yet. `copy` gets what goes to standard output, as the log does.
+    pub(super) fn new(log: File, copy: Option<File>, watch_lines: bool, masks: &Masks) -> Output {
+        let pipe = |stream, copy| Pipe {
+            stream,
+            end: None,
+            masks: (!masks.is_empty()).then(|| masks.stream()),
+            copy,
+            lines: watch_lines.then(Splitter::default),
+        };
+        let pipes = [pipe(Stream::Stdout, copy.map(Drain::new)), pipe(Stream::Stderr, None)];
+        Output { log: Drain::new(log), pipes, buffer: vec![0; PIECE], masked: Vec::new() }
+    }
+
+    /// Makes the pipe for standard output, and returns the end that the process gets.
+    pub(super) fn stdout(&mut self) -> io::Result<PipeWriter> {
+        self.pipes[0].open()
+    }
+
+    /// Makes the pipe for standard error, and returns the end that the process gets.
+    pub(super) fn stderr(&mut self) -> io::Result<PipeWriter> {
+        self.pipes[1].open()
     }
 
     /// Reads and delivers until every writer is gone and the host has taken everything. May be given up at any
@@ -75,11 +101,19 @@ impl Output {
         let _ = tokio::time::timeout(LAST_WORDS, self.run(outbox)).await;
         for pipe in &mut self.pipes {
             pipe.end = None;
-            pipe.lines.finish(|text| outbox.push(Line { stream: pipe.stream, text }));
+            self.masked.clear();
+            if let Some(masks) = &mut pipe.masks {
+                masks.finish(&mut self.masked);
+            }
+            pipe.pass_on(&self.masked, &mut self.log, outbox);
+            if let Some(lines) = &mut pipe.lines {
+                lines.finish(|text| outbox.push(Line { stream: pipe.stream, text }));
+            }
+            if let Some(copy) = &pipe.copy {
+                copy.complain("file for standard output");
+            }
         }
-        if let Some((bytes, error)) = &self.lost {
-            tracing::warn!("{bytes} bytes of output could not be written to the log: {error}");
-        }
+        self.log.complain("log");
     }
 
     fn is_over(&self) -> bool {
@@ -95,24 +129,36 @@ impl Output {
     ) -> bool {
         let pipe = &mut self.pipes[index];
         let Some(length) = read(pipe, &mut self.buffer) else { return false };
-        let piece = &self.buffer[..length];
-        if let Err(error) = self.log.write_all(piece) {
-            let (bytes, _) = self.lost.get_or_insert((0, error));
-            *bytes += length as u64;
+        let mut piece = &self.buffer[..length];
+        if let Some(masks) = &mut pipe.masks {
+            self.masked.clear();
+            masks.feed(piece, &mut self.masked);
+            piece = &self.masked;
         }
-        pipe.lines.feed(piece, |text| outbox.push(Line { stream: pipe.stream, text }));
+        pipe.pass_on(piece, &mut self.log, outbox);
         true
     }
 }
 
 impl Pipe {
-    fn new(stream: Stream) -> io::Result<(Pipe, PipeWriter)> {
+    fn open(&mut self) -> io::Result<PipeWriter> {
         let (reader, writer) = io::pipe()?;
         // SAFETY: the descriptor is open, and this command takes an integer and touches no memory of ours.
         // Its failure is no matter: beyond the user's share the kernel keeps the pipe as small as it was.
         unsafe { libc::fcntl(reader.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE as libc::c_int) };
-        let end = Receiver::from_owned_fd(OwnedFd::from(reader))?;
-        Ok((Pipe { stream, end: Some(end), lines: Splitter::default() }, writer))
+        self.end = Some(Receiver::from_owned_fd(OwnedFd::from(reader))?);
+        Ok(writer)
+    }
+
+    /// Writes down what holds no secret any more.
+    fn pass_on(&mut self, piece: &[u8], log: &mut Drain, outbox: &mut Outbox) {
+        log.write(piece);
+        if let Some(copy) = &mut self.copy {
+            copy.write(piece);
+        }
+        if let Some(lines) = &mut self.lines {
+            lines.feed(piece, |text| outbox.push(Line { stream: self.stream, text }));
+        }
     }
 
     async fn readable(&self) {
@@ -144,6 +190,25 @@ impl Pipe {
                 self.end = None;
                 None
             }
+        }
+    }
+}
+
+impl Drain {
+    fn new(file: File) -> Drain {
+        Drain { file, lost: None }
+    }
+
+    fn write(&mut self, piece: &[u8]) {
+        if let Err(error) = self.file.write_all(piece) {
+            let (bytes, _) = self.lost.get_or_insert((0, error));
+            *bytes += piece.len() as u64;
+        }
+    }
+
+    fn complain(&self, name: &str) {
+        if let Some((bytes, error)) = &self.lost {
+            tracing::warn!("{bytes} bytes of output could not be written to the {name}: {error}");
         }
     }
 }

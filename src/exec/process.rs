@@ -2,6 +2,7 @@
 
 use super::orders::{Order, Orders, Standing};
 use super::outbox::Outbox;
+use super::outputs::Outputs;
 use super::runner::{Report, Reports, Runner, Start, WhenDone};
 use super::spawn::{Launched, launch, open_log};
 use super::supervise::Finished;
@@ -50,11 +51,14 @@ impl Runner for LocalProcesses {
         let (register, mut orders) = (Arc::clone(&self.orders), self.orders.enter(attempt, first));
         let work = async move {
             let mut outbox = Outbox::new(attempt, reports.clone());
-            let Finished { exit, usage, left_over } = carry_out(&start, &mut orders, &mut outbox).await;
+            let Finished { exit, usage, left_over } = carry_out(&mut start, &mut orders, &mut outbox).await;
+            let Outputs { text: outputs, is_cut: outputs_cut } =
+                Outputs::collect(&start.outputs, &start.masks);
             register.leave(attempt);
             outbox.deliver_all().await;
+            let ended = Report::Ended { attempt, exit, usage, left_over, outputs, outputs_cut };
             // A host that no longer listens does not want to know.
-            let _ = reports.send(Report::Ended { attempt, exit, usage, left_over }).await;
+            let _ = reports.send(ended).await;
         };
         self.attempts.spawn_on(work, &self.handle);
     }
@@ -74,12 +78,13 @@ impl Runner for LocalProcesses {
 }
 
 /// Runs one process group from start to end.
-pub(super) async fn carry_out(start: &Start, orders: &mut Standing, outbox: &mut Outbox) -> Finished {
+pub(super) async fn carry_out(start: &mut Start, orders: &mut Standing, outbox: &mut Outbox) -> Finished {
     let Launched { leader, mut output, script } = match launch(start, orders).await {
         Ok(launched) => launched,
         Err(refused) => {
-            tracing::debug!("{} was not started: {refused}", start.label);
-            let exit = Exit::NotSpawned { why: refused.why, message: refused.message };
+            let message = start.masks.text(&refused.message).into_owned();
+            tracing::debug!("{} was not started: {message}", start.label);
+            let exit = Exit::NotSpawned { why: refused.why, message };
             return Finished { exit, usage: None, left_over: 0 };
         }
     };

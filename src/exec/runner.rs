@@ -3,6 +3,8 @@
 //! Nothing above this module knows whether an attempt is a process tree, a Lua body, a function of the embedding
 //! program, a fake in a test or a process on another machine.
 
+use super::joint::Joint;
+use super::mask::Masks;
 use crate::base::AttemptId;
 use crate::definition::{Action, Params, Stop};
 use crate::engine::{Exit, Usage};
@@ -62,6 +64,58 @@ pub struct Start {
     pub log: PathBuf,
     /// Somebody wants the output line by line.
     pub watch_lines: bool,
+    /// What is kept out of everything that is written.
+    pub masks: Masks,
+    /// What the process reads.
+    pub stdin: Stdin,
+    /// Where standard output goes besides, or instead of, the log.
+    pub stdout: Stdout,
+    /// The file that the job may write `key=value` lines to, `$NEAP_OUTPUT`. The job makes it; it is read and removed
+    /// when the attempt is over. An empty path means none.
+    pub outputs: PathBuf,
+}
+
+impl Start {
+    /// Ends the pipes to other attempts, so that nobody waits for this one. For runners whose bodies neither read
+    /// nor write a pipe; processes take their ends by themselves.
+    pub fn close_pipes(&mut self) {
+        if let Stdin::Stream(joint) = &self.stdin {
+            drop(joint.take_reader());
+            self.stdin = Stdin::Nothing;
+        }
+        if let Stdout::Stream(joint) = &self.stdout {
+            drop(joint.take_writer());
+            self.stdout = Stdout::Log;
+        }
+    }
+}
+
+/// What a process reads. Functions and Lua bodies read nothing.
+#[derive(Clone, Default)]
+pub enum Stdin {
+    /// Its input is empty.
+    #[default]
+    Nothing,
+    /// This text. It lies in memory, and the process may seek in it.
+    Text(Arc<str>),
+    /// A file or a device, named from the working directory.
+    File(PathBuf),
+    /// What another attempt writes meanwhile.
+    Stream(Joint),
+}
+
+/// Where standard output goes. Standard error always goes to the log.
+#[derive(Clone, Default)]
+pub enum Stdout {
+    /// To the log.
+    #[default]
+    Log,
+    /// To the log, and to this file, which begins empty: the exact bytes, only masked. What a function writes to its
+    /// log counts as standard output.
+    LogAnd(PathBuf),
+    /// Into the pipe instead of the log. Masks cannot hold here: the other process gets the bytes as they are, and
+    /// nothing of them is written by us.
+    Stream(Joint),
 }
 
 /// What a host hears about an attempt.
@@ -102,6 +156,10 @@ pub enum Report {
         usage: Option<Usage>,
         /// How many processes of its group had outlived their leader and were killed.
         left_over: u32,
+        /// What the job wrote to its outputs file, masked, as text: what was not UTF-8 is replaced. At most 1 MiB.
+        outputs: String,
+        /// There was more of it.
+        outputs_cut: bool,
     },
 }
 

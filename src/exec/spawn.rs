@@ -3,6 +3,7 @@
 //! There is no `pre_exec` here and must never be: together with an absolute program path, its absence keeps the
 //! standard library on `posix_spawn`, which does not copy the embedding program's page tables.
 
+use super::ends::{self, Source, Target, open_copy, writing_end};
 use super::orders::Standing;
 use super::output::Output;
 use super::program::{NotStarted, resolve};
@@ -21,36 +22,32 @@ use std::time::Duration;
 /// A process that runs.
 pub(super) struct Launched {
     pub(super) leader: Leader,
-    /// The pipes, when somebody watches; otherwise the process holds the log itself.
+    /// The pipes, when there is something to do with what it writes; otherwise the process holds the log itself.
     pub(super) output: Option<Output>,
     /// Goes when the process has.
     pub(super) script: Option<ScriptFile>,
 }
 
-/// Starts the process that `start` asks for.
-pub(super) async fn launch(start: &Start, orders: &mut Standing) -> Result<Launched, NotStarted> {
-    match std::fs::metadata(&start.working_dir) {
-        Ok(about) if about.is_dir() => {}
-        Ok(_) => return Err(bad_directory(start, "is not a directory")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(bad_directory(start, "does not exist"));
-        }
-        Err(error) => return Err(bad_directory(start, &format!("cannot be used: {error}"))),
-    }
+/// Starts the process that `start` asks for, and takes what it reads and writes out of it.
+pub(super) async fn launch(start: &mut Start, orders: &mut Standing) -> Result<Launched, NotStarted> {
+    // Taken first: whatever goes wrong from here on, the other side of a pipe sees the end.
+    let (source, target) = ends::take(start);
+    check_directory(start)?;
     let (argv, script) = words(start)?;
     let name = argv.first().and_then(|name| name.to_str()).unwrap_or_default();
     let program = resolve(name, &start.working_dir, &start.env)?;
-    let (pid, output) = patiently(orders, || spawn(start, &program, &argv)).await?.map_err(|failure| {
-        let log = start.log.display();
-        match failure {
-            Failure::Log(error) => {
-                NotStarted::other(format!("the log file `{log}` cannot be written: {error}"))
-            }
-            Failure::Pipe(error) => NotStarted::other(format!("no pipe for its output: {error}")),
-            Failure::Spawn(error) => NotStarted::refused(&program, &error),
-        }
-    })?;
+    let launched = patiently(orders, || spawn(start, (&source, &target), &program, &argv)).await?;
+    let (pid, output) = launched.map_err(|failure| failure.explain(start, &source, &program))?;
     Ok(Launched { leader: Leader::new(pid), output, script })
+}
+
+fn check_directory(start: &Start) -> Result<(), NotStarted> {
+    match std::fs::metadata(&start.working_dir) {
+        Ok(about) if about.is_dir() => Ok(()),
+        Ok(_) => Err(bad_directory(start, "is not a directory")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(bad_directory(start, "does not exist")),
+        Err(error) => Err(bad_directory(start, &format!("cannot be used: {error}"))),
+    }
 }
 
 fn bad_directory(start: &Start, what: &str) -> NotStarted {
@@ -120,30 +117,56 @@ pub(super) fn open_log(path: &Path) -> io::Result<File> {
 /// What could not be done.
 #[derive(Debug)]
 enum Failure {
+    Stdin(io::Error),
     Log(io::Error),
+    Copy(PathBuf, io::Error),
     Pipe(io::Error),
     Spawn(io::Error),
 }
 
-fn spawn(start: &Start, program: &Path, argv: &[OsString]) -> Result<(u32, Option<Output>), Failure> {
-    let log = open_log(&start.log).map_err(Failure::Log)?;
-    let (output, stdout, stderr) = if start.watch_lines {
-        let (output, stdout, stderr) = Output::new(log).map_err(Failure::Pipe)?;
-        (Some(output), Stdio::from(stdout), Stdio::from(stderr))
-    } else {
-        let twin = log.try_clone().map_err(Failure::Log)?;
-        (None, Stdio::from(log), Stdio::from(twin))
-    };
+fn spawn(
+    start: &Start,
+    (source, target): (&Source, &Target),
+    program: &Path,
+    argv: &[OsString],
+) -> Result<(u32, Option<Output>), Failure> {
+    let stdin = source.open().map_err(Failure::Stdin)?;
+    let (output, stdout, stderr) = written(start, target)?;
     let mut command = Command::new(program);
     command.args(argv.iter().skip(1)).current_dir(&start.working_dir).process_group(0);
     command.env_clear().envs(start.env.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+    command.stdin(stdin).stdout(stdout).stderr(stderr);
     if let Some(name) = argv.first() {
         command.arg0(name);
     }
     // The child is reaped by its number; the standard library's handle does nothing when it is dropped.
     let child = command.spawn().map_err(Failure::Spawn)?;
     Ok((child.id(), output))
+}
+
+/// What the process writes to, and what reads that unless it is the log itself.
+fn written(start: &Start, target: &Target) -> Result<(Option<Output>, Stdio, Stdio), Failure> {
+    let log = open_log(&start.log).map_err(Failure::Log)?;
+    let is_as_it_is = !start.watch_lines && start.masks.is_empty();
+    let (copy, stdout) = match target {
+        Target::Log if is_as_it_is => {
+            let twin = log.try_clone().map_err(Failure::Log)?;
+            return Ok((None, Stdio::from(log), Stdio::from(twin)));
+        }
+        Target::Pipe(end) if is_as_it_is => {
+            let stdout = writing_end(end.as_ref()).map_err(Failure::Pipe)?;
+            return Ok((None, stdout, Stdio::from(log)));
+        }
+        Target::Log => (None, None),
+        Target::LogAnd(path) => {
+            (Some(open_copy(path).map_err(|error| Failure::Copy(path.clone(), error))?), None)
+        }
+        Target::Pipe(end) => (None, Some(writing_end(end.as_ref()).map_err(Failure::Pipe)?)),
+    };
+    let mut output = Output::new(log, copy, start.watch_lines, &start.masks);
+    let stdout = stdout.map_or_else(|| output.stdout().map(Stdio::from), Ok).map_err(Failure::Pipe)?;
+    let stderr = output.stderr().map_err(Failure::Pipe)?;
+    Ok((Some(output), stdout, Stdio::from(stderr)))
 }
 
 /// Tries again for about 2.5 s while the machine is short of something that other processes give back.
@@ -170,10 +193,31 @@ async fn patiently<T>(
 }
 
 impl Failure {
+    /// In words, for the author of the task.
+    fn explain(self, start: &Start, source: &Source, program: &Path) -> NotStarted {
+        match self {
+            Failure::Stdin(error) => NotStarted::other(format!("{} cannot be read: {error}", source.name())),
+            Failure::Log(error) => NotStarted::other(format!(
+                "the log file `{}` cannot be written: {error}",
+                start.log.display()
+            )),
+            Failure::Copy(path, error) => NotStarted::other(format!(
+                "the file `{}` for its standard output cannot be written: {error}",
+                path.display()
+            )),
+            Failure::Pipe(error) => NotStarted::other(format!("no pipe for its output: {error}")),
+            Failure::Spawn(error) => NotStarted::refused(program, &error),
+        }
+    }
+
     /// Whether it may well go by itself: no process, no memory or no descriptor is free, or the program is still
     /// held open for writing by a child that another thread is starting just now.
     fn is_momentary(&self) -> bool {
-        let (Failure::Log(error) | Failure::Pipe(error) | Failure::Spawn(error)) = self;
+        let (Failure::Stdin(error)
+        | Failure::Log(error)
+        | Failure::Copy(_, error)
+        | Failure::Pipe(error)
+        | Failure::Spawn(error)) = self;
         let momentary = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE, libc::ETXTBSY];
         error.raw_os_error().is_some_and(|errno| momentary.contains(&errno))
     }

@@ -32,8 +32,10 @@ impl Bodies {
 }
 
 impl Runner for Bodies {
-    fn start(&self, start: Start, reports: Reports) {
+    fn start(&self, mut start: Start, reports: Reports) {
         let Some(host) = self.host.upgrade() else { return };
+        // A script neither reads nor writes a pipe, so nobody shall wait for it.
+        start.close_pipes();
         let attempt = start.attempt;
         let cancel = CancellationToken::new();
         self.going().insert(attempt, cancel.clone());
@@ -46,7 +48,9 @@ impl Runner for Bodies {
             let _ = reports.send(Report::Spawned { attempt, pid: None }).await;
             let exit = run(&host, start, cancel).await;
             going.lock().unwrap_or_else(PoisonError::into_inner).remove(&attempt);
-            let _ = reports.send(Report::Ended { attempt, exit, usage: None, left_over: 0 }).await;
+            let (outputs, outputs_cut) = (String::new(), false);
+            let ended = Report::Ended { attempt, exit, usage: None, left_over: 0, outputs, outputs_cut };
+            let _ = reports.send(ended).await;
         };
         self.attempts.spawn_on(work, &runtime);
     }

@@ -5,7 +5,7 @@ use crate::definition::{Cleanup, Signal, Stop};
 use crate::engine::{
     Event, Exit, Input, NotSpawned, Order, Outcome, Phase, Question, Record, RunPhase, StopCause,
 };
-use crate::exec;
+use crate::exec::{self, Masks};
 use crate::host::Inner;
 use crate::host::companion::{Call, append, cause_event};
 use crate::host::environment::directory_of;
@@ -138,7 +138,7 @@ impl Inner {
             let mut env = self.environment(run, attempt, &working_dir);
             let (mark, whose) = exec::marker(&self.instance, attempt);
             env.push((mark.into(), whose.into()));
-            Some(Debt { items, working_dir, env, log: self.log_of(run, attempt) })
+            Some(Debt { items, working_dir, env, log: self.log_of(run, attempt), masks: Masks::default() })
         });
         let debt = seen?;
         let mut problems = self.pay(&debt).await;
@@ -155,7 +155,9 @@ impl Inner {
     async fn pay(&self, debt: &Debt) -> Vec<String> {
         let mut problems = Vec::new();
         for item in &debt.items {
-            let paid = exec::run_cleanup(item, &debt.working_dir, &debt.env, &debt.log, CLEANUP_LIMIT).await;
+            let paid =
+                exec::run_cleanup(item, &debt.working_dir, &debt.env, &debt.log, CLEANUP_LIMIT, &debt.masks)
+                    .await;
             if let Err(problem) = paid {
                 append(&debt.log, format!("neap | error: cleanup failed: {problem}\n").as_bytes());
                 problems.push(problem.to_string());
@@ -226,6 +228,7 @@ struct Debt {
     working_dir: PathBuf,
     env: Vec<(OsString, OsString)>,
     log: PathBuf,
+    masks: Masks,
 }
 
 /// The word for how a job ended: `succeeded`, `failed`, `cancelled` or `skipped`.

@@ -3,7 +3,7 @@
 use crate::base::AttemptId;
 use crate::definition::{self, Action, Leaf};
 use crate::engine::{Run, Trigger};
-use crate::exec::Start;
+use crate::exec::{Masks, Start, Stdin, Stdout};
 use crate::host::Inner;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,10 @@ impl Inner {
                 env,
                 log: self.log_of(run, attempt),
                 watch_lines,
+                masks: Masks::default(),
+                stdin: Stdin::Nothing,
+                stdout: Stdout::Log,
+                outputs: PathBuf::new(),
             })
         })
     }

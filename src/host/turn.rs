@@ -93,7 +93,7 @@ impl Turn {
     /// Only the end of an attempt concerns the engine; the rest are passing remarks.
     fn hear(&mut self, report: Report, batch: &mut Batch) {
         match report {
-            Report::Ended { attempt, exit, usage, left_over } => {
+            Report::Ended { attempt, exit, usage, left_over, outputs: _, outputs_cut: _ } => {
                 if left_over > 0 {
                     tracing::warn!(?attempt, left_over, "killed processes that outlived their leader");
                 }

@@ -5,7 +5,9 @@ use crate::definition::Cleanup;
 
 async fn tidy(bench: &Bench, item: Cleanup, limit: u64) -> Result<(), String> {
     let env: Vec<(OsString, OsString)> = vec![("PATH".into(), std::env::var_os("PATH").unwrap())];
-    let result = run_cleanup(&item, bench.folder.path(), &env, &bench.path("1.log"), Millis(limit)).await;
+    let masks = Masks::new(["hunter2"]);
+    let result =
+        run_cleanup(&item, bench.folder.path(), &env, &bench.path("1.log"), Millis(limit), &masks).await;
     result.map_err(|problem| problem.to_string())
 }
 
@@ -31,6 +33,19 @@ async fn problems_are_told() {
         (shell("kill -9 $$"), "the command ended with SIGKILL"),
         (Cleanup::Exec { argv: words(&["nonsense"]) }, "there is no program `nonsense` on the PATH"),
         (Cleanup::Remove { path: "../x".into() }, "`../x` is not removed: `..` is not allowed in it"),
+    ] {
+        assert_eq!(tidy(&bench, item, 60_000).await, Err(expected.into()));
+    }
+}
+
+#[tokio::test]
+async fn secrets_do_not_show() {
+    let bench = Bench::processes();
+    assert_eq!(tidy(&bench, shell("echo hunter2; echo hunter2 >&2"), 60_000).await, Ok(()));
+    assert_eq!(bench.log(1), b"***\n***\n");
+    for (item, expected) in [
+        (Cleanup::Exec { argv: words(&["hunter2"]) }, "there is no program `***` on the PATH"),
+        (Cleanup::Remove { path: "../hunter2".into() }, "`../***` is not removed: `..` is not allowed in it"),
     ] {
         assert_eq!(tidy(&bench, item, 60_000).await, Err(expected.into()));
     }

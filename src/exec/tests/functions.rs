@@ -110,6 +110,85 @@ async fn a_function_is_asked_and_then_dropped() {
     check_end(&bench, &ending, &code(1), dropped);
 }
 
+/// Everything a function says has a secret in it, most of it in pieces.
+fn telltale() -> Functions {
+    let functions = Functions::new(Handle::current());
+    functions.register("tell", |mut context| async move {
+        context.log.line("first hunter2");
+        for piece in ["hun", "te", "r2\nhunt"] {
+            context.log.write_all(piece.as_bytes())?;
+        }
+        context.progress(50, "with hunter2");
+        context.output("size", 7);
+        context.output("notes", "hunter2\nEND");
+        context.output("no name", "x");
+        Err(FunctionError::failed("it was hunter2"))
+    });
+    functions.register("hunter2", |_| async move { Err(FunctionError::skipped("by hunter2")) });
+    functions
+}
+
+#[tokio::test]
+async fn a_function_cannot_tell_a_secret() {
+    let mut bench = Bench::with(telltale());
+    let masks = Masks::new(["hunter2"]);
+    let stdout = Stdout::LogAnd(bench.path("1.out"));
+    let order = bench.order(1, call("tell"));
+    std::fs::write(&order.outputs, "child=hunter2").unwrap();
+    bench.start(Start { watch_lines: true, masks: masks.clone(), stdout, ..order });
+    let (mut lines, mut words) = (Vec::new(), String::new());
+    let outputs = loop {
+        match bench.next().await {
+            Report::Lines { lines: more, .. } => lines.extend(more.into_iter().map(|line| line.text)),
+            Report::Progress { message, .. } => words = message,
+            Report::Spawned { .. } => {}
+            Report::Ended { outputs, outputs_cut, .. } => {
+                assert!(!outputs_cut);
+                break outputs;
+            }
+        }
+    };
+    let log = "first ***\n***\nhuntneap: \"no name\" is no name for an output\nneap: it was ***\n";
+    assert_eq!(String::from_utf8(bench.log(1)).unwrap(), log);
+    assert_eq!(std::fs::read_to_string(bench.path("1.out")).unwrap(), log);
+    assert_eq!(lines, log.lines().collect::<Vec<_>>());
+    assert_eq!(words, "with ***");
+    assert_eq!(outputs, "child=***\nsize=7\nnotes<<END_\n***\nEND\nEND_\n");
+    for (number, name, exit) in [
+        (2, "hunter2", Exit::Skipped { reason: "by ***".into() }),
+        (
+            3,
+            "hunter22",
+            Exit::NotSpawned {
+                why: NotSpawned::NotFound,
+                message: "no function `***2` is registered; did you mean `***`?".into(),
+            },
+        ),
+    ] {
+        let order = Start { masks: masks.clone(), ..bench.order(number, call(name)) };
+        assert_eq!(bench.run(order).await.exit, exit);
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_outlives_its_function_stays_masked() {
+    let functions = Functions::new(Handle::current());
+    let kept = Arc::new(std::sync::Mutex::new(None));
+    let keep = Arc::clone(&kept);
+    functions.register("leave", move |context| {
+        *keep.lock().unwrap() = Some(context.log);
+        std::future::ready(Ok(()))
+    });
+    let mut bench = Bench::with(functions);
+    let order = Start { masks: Masks::new(["hunter2"]), ..bench.order(1, call("leave")) };
+    assert_eq!(bench.run(order).await.exit, code(0));
+    let mut log: TaskLog = kept.lock().unwrap().take().unwrap();
+    write!(log, "late hun").unwrap();
+    write!(log, "ter2 and hu").unwrap();
+    drop(log);
+    assert_eq!(bench.log(1), b"late *** and hu");
+}
+
 /// A runner as a host adds one: here it only remembers that it was asked.
 struct Other(Arc<AtomicBool>);
 
@@ -117,7 +196,8 @@ impl Runner for Other {
     fn start(&self, start: Start, reports: Reports) {
         self.0.store(true, Ordering::SeqCst);
         let exit = Exit::Skipped { reason: "elsewhere".into() };
-        let ended = Report::Ended { attempt: start.attempt, exit, usage: None, left_over: 0 };
+        let (attempt, outputs) = (start.attempt, String::new());
+        let ended = Report::Ended { attempt, exit, usage: None, left_over: 0, outputs, outputs_cut: false };
         reports.try_send(ended).unwrap();
     }
     fn stop(&self, _: AttemptId, _: Stop) {}

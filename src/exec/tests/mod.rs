@@ -3,7 +3,10 @@
 mod cleanup;
 mod functions;
 mod output;
+mod outputs;
+mod pipes;
 mod processes;
+mod secrets;
 mod stopping;
 mod sweeping;
 
@@ -38,6 +41,8 @@ struct Ending {
     left_over: u32,
     lines: Vec<String>,
     dropped: u64,
+    outputs: String,
+    outputs_cut: bool,
 }
 
 impl Bench {
@@ -68,6 +73,10 @@ impl Bench {
             env: vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())],
             log: self.path(&format!("{number}.log")),
             watch_lines: false,
+            masks: Masks::default(),
+            stdin: Stdin::Nothing,
+            stdout: Stdout::Log,
+            outputs: self.path(&format!("{number}.outputs")),
         }
     }
 
@@ -99,10 +108,11 @@ impl Bench {
                     all.extend(lines.into_iter().map(|line| line.text));
                     left_out += dropped;
                 }
-                Report::Ended { exit, usage, left_over, .. } => {
+                Report::Ended { exit, usage, left_over, outputs, outputs_cut, .. } => {
                     usage.iter().for_each(|usage| assert_reaped(usage.pid));
                     assert!(self.reports.try_recv().is_err(), "the end is the last report");
-                    return Ending { exit, usage, left_over, lines: all, dropped: left_out };
+                    let (lines, dropped) = (all, left_out);
+                    return Ending { exit, usage, left_over, lines, dropped, outputs, outputs_cut };
                 }
             }
         }

@@ -33,6 +33,15 @@ async fn much_watched_output_is_all_in_the_log_and_every_line_is_counted() {
 }
 
 #[tokio::test]
+async fn much_output_with_secrets_is_all_in_the_log() {
+    let mut bench = Bench::processes();
+    let masks = Masks::new(["hunter2", "0123456789abcdefg", "e\n01234567890"]);
+    let order = Start { masks, ..bench.order(1, script(MUCH)) };
+    assert_eq!(bench.run(order).await.exit, code(0));
+    assert_is_much(&bench.log(1));
+}
+
+#[tokio::test]
 async fn bytes_that_are_no_text_stay_as_they_are_in_the_log() {
     let mut bench = Bench::processes();
     let text = r"printf 'a\377\000b\r\nc\rd'; printf 'oops\n' >&2";
