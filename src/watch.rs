@@ -3,6 +3,10 @@
 //! It does not read what changed: events of the system are hints (one can be lost, an editor makes five of one save),
 //! the content is the truth. Whoever listens reads the directory again and compares.
 
+mod arrivals;
+
+pub use arrivals::{Arrivals, Spot};
+
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecursiveMode, Watcher};
 use std::path::{Path, PathBuf};
