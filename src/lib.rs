@@ -26,9 +26,9 @@
 //!
 //! # The layers
 //!
-//! Each module uses only what stands to its left: [`base`] < [`schedule`] < [`definition`] < [`plan`] < [`engine`] <
-//! [`exec`], [`lua`], [`store`], [`watch`] < [`host`] < `api` < `cli`. Up to [`engine`] everything is pure: no clock, no
-//! file, no thread. `ARCHITECTURE.md` in the repository is the map.
+//! Each module uses only what stands to its left: [`base`] < [`schedule`] < [`definition`] < `exchange`, [`plan`] <
+//! [`engine`] < [`exec`], [`lua`], [`store`], [`watch`] < [`host`] < `api` < `cli`. Up to [`engine`] everything is pure: no
+//! clock, no file, no thread. `ARCHITECTURE.md` in the repository is the map.
 //!
 //! # Features
 //!
@@ -42,6 +42,8 @@ pub mod base;
 pub mod cli;
 pub mod definition;
 pub mod engine;
+#[cfg(feature = "cli")]
+pub mod exchange;
 pub mod exec;
 pub mod host;
 pub mod lua;

@@ -1,7 +1,7 @@
 //! A plan: the leaves one run will carry out, in dependency order, frozen.
 
 use crate::base::TaskName;
-use crate::definition::{Catalog, Leaf, ParamProblem, Params, Task, bind};
+use crate::definition::{Catalog, Leaf, Need, Param, ParamProblem, Params, Stdout, Task, When, bind};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, hash_map};
@@ -27,8 +27,50 @@ pub struct Node {
     pub leaf: Arc<Leaf>,
     /// Indexes of the nodes that must be done before it; always smaller than its own.
     pub needs: Vec<u32>,
+    /// What must have become of each of them, in the same order. Empty when each must have succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub whens: Vec<When>,
     /// The parameters it sees: those of the task it belongs to.
     pub params: Arc<Params>,
+    /// Parameters that nobody gave and whose defaults hold expressions: they are evaluated when the job becomes ready.
+    #[serde(default, skip_serializing_if = "no_late")]
+    pub late: Arc<Vec<Param>>,
+    /// What becomes of its standard output besides the log.
+    #[serde(default, skip_serializing_if = "Stdout::is_usual")]
+    pub stdout: Stdout,
+}
+
+fn no_late(late: &Arc<Vec<Param>>) -> bool {
+    late.is_empty()
+}
+
+impl Node {
+    /// A job that needs the success of these, which stand before it.
+    pub fn new(leaf: Arc<Leaf>, needs: Vec<u32>) -> Node {
+        Node {
+            leaf,
+            needs,
+            whens: Vec::new(),
+            params: Arc::default(),
+            late: Arc::default(),
+            stdout: Stdout::Log,
+        }
+    }
+
+    /// What must have become of each job it needs.
+    pub fn edges(&self) -> impl Iterator<Item = (u32, When)> + '_ {
+        self.needs.iter().enumerate().map(|(at, &need)| (need, self.when(at)))
+    }
+
+    /// What must have become of the job it needs in this place of `needs`.
+    pub fn when(&self, place: usize) -> When {
+        self.whens.get(place).copied().unwrap_or_default()
+    }
+
+    /// Whether anything must be found out between its needs and its start.
+    pub fn needs_preparing(&self) -> bool {
+        self.leaf.needs_preparing() || !self.late.is_empty()
+    }
 }
 
 /// Why no plan can be made; fits after "failed to plan the run: ".
@@ -111,13 +153,14 @@ impl Plan {
         let task = found.task();
         let mut closure =
             Closure { catalog, tasks: HashMap::new(), leaves: Vec::new(), numbers: HashMap::new() };
-        let own = Entry { params: Arc::new(params.clone()), ..Entry::of(task) };
+        let own = Entry { late: late(task, &params), params: Arc::new(params.clone()), ..Entry::of(task) };
         closure.tasks.insert(task.name.as_str(), own);
         for leaf in found.leaves() {
             closure.add(task, leaf);
         }
         closure.follow()?;
-        let nodes = closure.into_nodes()?;
+        let mut nodes = closure.into_nodes()?;
+        join_outputs(&mut nodes);
         Ok(Plan { task: wanted.clone(), definition: task.hash.clone(), params, nodes })
     }
 }
@@ -135,6 +178,25 @@ fn not_found(catalog: &Catalog, name: &TaskName) -> PlanError {
     }
 }
 
+/// The parameters that nobody gave and whose defaults are evaluated for each run.
+fn late(task: &Task, params: &Params) -> Arc<Vec<Param>> {
+    let late = task.params.iter().filter(|param| param.late.is_some() && !params.contains_key(&param.name));
+    Arc::new(late.cloned().collect())
+}
+
+/// Marks the jobs whose standard output others read.
+fn join_outputs(nodes: &mut [Node]) {
+    let read: Vec<(TaskName, bool)> = nodes
+        .iter()
+        .filter_map(|node| node.leaf.reads_from().map(|(task, stream)| (task.clone(), stream)))
+        .collect();
+    for (task, stream) in read {
+        if let Some(node) = nodes.iter_mut().find(|node| node.leaf.name == task) {
+            node.stdout = if stream { Stdout::Streamed } else { Stdout::Kept };
+        }
+    }
+}
+
 /// The leaves a run needs, numbered in the order they were found.
 struct Closure<'c> {
     catalog: &'c Catalog,
@@ -146,6 +208,7 @@ struct Closure<'c> {
 /// A task that has leaves in the plan.
 struct Entry<'c> {
     params: Arc<Params>,
+    late: Arc<Vec<Param>>,
     /// The places of its leaves, because a pipeline may have thousands.
     index: HashMap<&'c str, usize>,
 }
@@ -154,13 +217,14 @@ struct Entry<'c> {
 struct Open<'c> {
     leaf: &'c Arc<Leaf>,
     params: Arc<Params>,
-    needs: Vec<usize>,
+    late: Arc<Vec<Param>>,
+    needs: Vec<(usize, When)>,
 }
 
 impl<'c> Entry<'c> {
     fn of(task: &'c Arc<Task>) -> Entry<'c> {
         let index = task.leaves.iter().enumerate().map(|(at, leaf)| (leaf.name.as_str(), at)).collect();
-        Entry { params: Arc::default(), index }
+        Entry { params: Arc::default(), late: Arc::default(), index }
     }
 }
 
@@ -169,9 +233,10 @@ impl<'c> Closure<'c> {
         let next = self.leaves.len();
         let number = *self.numbers.entry(leaf.name.as_str()).or_insert(next);
         if number == next {
-            let params =
-                self.tasks.get(task.name.as_str()).map(|entry| entry.params.clone()).unwrap_or_default();
-            self.leaves.push(Open { leaf, params, needs: Vec::new() });
+            let entry = self.tasks.get(task.name.as_str());
+            let (params, late) =
+                entry.map(|entry| (entry.params.clone(), entry.late.clone())).unwrap_or_default();
+            self.leaves.push(Open { leaf, params, late, needs: Vec::new() });
         }
         number
     }
@@ -182,11 +247,11 @@ impl<'c> Closure<'c> {
         while let Some(open) = self.leaves.get(next) {
             let leaf = open.leaf;
             let mut needs = Vec::with_capacity(leaf.depends_on.len());
-            for name in &leaf.depends_on {
-                self.resolve(name, &leaf.name, &mut needs)?;
+            for need in &leaf.depends_on {
+                self.resolve(need, &leaf.name, &mut needs)?;
             }
             let mut seen = HashSet::with_capacity(needs.len());
-            needs.retain(|number| seen.insert(*number));
+            needs.retain(|(number, _)| seen.insert(*number));
             self.leaves[next].needs = needs;
             next += 1;
         }
@@ -195,21 +260,21 @@ impl<'c> Closure<'c> {
 
     fn resolve(
         &mut self,
-        name: &TaskName,
+        Need { task: name, when }: &Need,
         needed_by: &TaskName,
-        needs: &mut Vec<usize>,
+        needs: &mut Vec<(usize, When)>,
     ) -> Result<(), PlanError> {
         let catalog = self.catalog;
         if let Some(task) = catalog.task(name.as_str()) {
             self.enter(task)?;
-            needs.extend(task.leaves.iter().map(|leaf| self.add(task, leaf)));
+            needs.extend(task.leaves.iter().map(|leaf| (self.add(task, leaf), *when)));
             return Ok(());
         }
         let above = name.as_str().rsplit_once('/').and_then(|(above, _)| catalog.task(above));
         if let Some(task) = above.filter(|task| task.is_pipeline) {
             let entry = self.enter(task)?;
             if let Some(leaf) = entry.index.get(name.as_str()).map(|&at| &task.leaves[at]) {
-                needs.push(self.add(task, leaf));
+                needs.push((self.add(task, leaf), *when));
                 return Ok(());
             }
         }
@@ -225,8 +290,9 @@ impl<'c> Closure<'c> {
             hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
             hash_map::Entry::Vacant(place) => {
                 let refused = |problems| PlanError::Params { task: task.name.clone(), problems };
-                let params = Arc::new(bind(&task.params, &[]).map_err(refused)?);
-                Ok(place.insert(Entry { params, ..Entry::of(task) }))
+                let params = bind(&task.params, &[]).map_err(refused)?;
+                let late = late(task, &params);
+                Ok(place.insert(Entry { params: Arc::new(params), late, ..Entry::of(task) }))
             }
         }
     }
@@ -236,7 +302,7 @@ impl<'c> Closure<'c> {
         let mut missing: Vec<usize> = self.leaves.iter().map(|open| open.needs.len()).collect();
         let mut needed_by: Vec<Vec<usize>> = vec![Vec::new(); self.leaves.len()];
         for (number, open) in self.leaves.iter().enumerate() {
-            open.needs.iter().for_each(|&need| needed_by[need].push(number));
+            open.needs.iter().for_each(|&(need, _)| needed_by[need].push(number));
         }
         let is_free = |number: &usize| missing[*number] == 0;
         let mut free: BinaryHeap<Reverse<usize>> =
@@ -246,9 +312,14 @@ impl<'c> Closure<'c> {
         while let Some(Reverse(number)) = free.pop() {
             let open = &self.leaves[number];
             places[number] = u32::try_from(nodes.len()).expect("a catalog has less than 2^32 leaves");
-            let mut needs: Vec<u32> = open.needs.iter().map(|&need| places[need]).collect();
-            needs.sort_unstable();
-            nodes.push(Node { leaf: open.leaf.clone(), needs, params: open.params.clone() });
+            let mut edges: Vec<(u32, When)> =
+                open.needs.iter().map(|&(need, when)| (places[need], when)).collect();
+            edges.sort_unstable_by_key(|&(need, _)| need);
+            let is_usual = edges.iter().all(|&(_, when)| when == When::Succeeded);
+            let whens = if is_usual { Vec::new() } else { edges.iter().map(|&(_, when)| when).collect() };
+            let needs = edges.into_iter().map(|(need, _)| need).collect();
+            let (params, late) = (open.params.clone(), open.late.clone());
+            nodes.push(Node { whens, params, late, ..Node::new(open.leaf.clone(), needs) });
             for &dependant in &needed_by[number] {
                 missing[dependant] -= 1;
                 if missing[dependant] == 0 {
@@ -271,7 +342,7 @@ impl<'c> Closure<'c> {
                 break;
             }
             met.insert(number, way.len() - 1);
-            at = self.leaves[number].needs.iter().copied().find(is_left);
+            at = self.leaves[number].needs.iter().map(|&(need, _)| need).find(is_left);
             way.extend(at);
         }
         PlanError::Cycle { path: way.iter().map(|&number| self.leaves[number].leaf.name.clone()).collect() }

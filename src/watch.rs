@@ -3,6 +3,10 @@
 //! It does not read what changed: events of the system are hints (one can be lost, an editor makes five of one save),
 //! the content is the truth. Whoever listens reads the directory again and compares.
 
+mod arrivals;
+
+pub use arrivals::{Arrivals, Spot};
+
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecursiveMode, Watcher};
 use std::path::{Path, PathBuf};
@@ -32,6 +36,13 @@ pub enum WatchError {
     /// The system has no way to watch at all.
     #[error("the system cannot watch files")]
     Unavailable(#[source] notify::Error),
+}
+
+impl WatchError {
+    /// Whether what was to be watched is not there.
+    fn is_missing(&self) -> bool {
+        matches!(self, WatchError::Refused { source, .. } if matches!(source.kind, notify::ErrorKind::PathNotFound))
+    }
 }
 
 /// Watches until it is dropped.

@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["base"],
     &["schedule"],
     &["definition"],
-    &["plan"],
+    &["exchange", "plan"],
     &["engine"],
     &["exec", "lua", "store", "watch"],
     &["host"],
@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
 ];
 
-const PURE: &[&str] = &["base", "schedule", "definition", "plan", "engine"];
+const PURE: &[&str] = &["base", "schedule", "definition", "exchange", "plan", "engine"];
 /// What would make a pure layer impure.
 const FORBIDDEN_IN_PURE: &[&str] = &[
     "std::fs",
@@ -38,6 +38,8 @@ const HOMES: &[(&str, &str)] = &[
     ("rusqlite", "store"),
     ("mlua", "lua"),
     ("notify::", "watch"),
+    ("reqwest", "host"),
+    ("rustls", "host"),
     ("axum", "api"),
     ("hyper", "api"),
     ("clap", "cli"),

@@ -13,10 +13,10 @@ mod server;
 mod types;
 
 pub use client::{Client, ClientError, Events};
-pub use read::{Sight, cause_words, exit_code, outcome_words, wait_words};
+pub use read::{Sight, cause_words, exit_code, outcome_words, skip_words, wait_words};
 pub use select::{SelectError, Selected, Selector};
 pub use server::{Follow, SOCKET, ServeError, serve};
 pub use types::{
-    AttemptInfo, Cancel, FireInfo, HostInfo, JobInfo, PauseInfo, RecentInfo, Refusal, Rest, RetryRequest,
-    RunInfo, RunState, TaskInfo, Time,
+    AttemptInfo, Cancel, Decide, FireInfo, HostInfo, JobInfo, PauseInfo, RecentInfo, Refusal, Rest,
+    RetryRequest, RunInfo, RunState, TaskInfo, Time,
 };

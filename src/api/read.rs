@@ -49,7 +49,7 @@ impl Sight<'_> {
         let plan = self.history.plan(&row.plan)?;
         let mut info = past_run(&row, &plan, &rows, self.now);
         for job in &rows {
-            info.jobs.push(self.past_job(id, &plan, job)?);
+            info.jobs.push(self.past_job(id, &plan, &rows, job)?);
         }
         Ok(Some(info))
     }
@@ -144,7 +144,6 @@ impl Sight<'_> {
     }
 
     fn live_job(&self, id: JobId, run: &Run) -> JobInfo {
-        let plan = run.plan.plan();
         let job = &run.jobs[id.index as usize];
         let attempt = self.live.state.attempt(id);
         let outcome = match &job.phase {
@@ -154,34 +153,50 @@ impl Sight<'_> {
         let wait = self.live.state.why_waiting(id);
         JobInfo {
             phase: job.phase.word().to_owned(),
-            result: outcome.as_ref().map(|outcome| outcome_words(outcome, plan)),
+            result: outcome.as_ref().map(|outcome| outcome_words(outcome, &|index| live_name(run, index))),
             outcome,
             waits_for: wait.map(|wait| wait_words(&wait, &self.live.state, id, self.slots, self.now)),
             attempt: job.attempts,
             progress: self.live.progress.get(&attempt).cloned(),
             pid: self.live.pids.get(&attempt).copied(),
-            log: (job.attempts > 0).then(|| self.log(attempt, plan)),
-            ..blank_job(id.index, plan)
+            log: (job.attempts > 0).then(|| self.log(attempt, &live_name(run, id.index))),
+            outputs: job.outputs.as_deref().cloned().unwrap_or_default(),
+            attempts_max: run.leaf(id.index).retry.attempts,
+            needs: run.node(id.index).needs.iter().map(|&need| live_name(run, need)).collect(),
+            ..blank_job(id.index, live_name(run, id.index))
         }
     }
 
-    fn past_job(&self, run: RunId, plan: &Plan, row: &JobRow) -> Result<JobInfo, StoreError> {
+    fn past_job(
+        &self,
+        run: RunId,
+        plan: &Plan,
+        rows: &[JobRow],
+        row: &JobRow,
+    ) -> Result<JobInfo, StoreError> {
         let attempt = AttemptId { job: JobId { run, index: row.index }, number: row.attempts };
-        let blank = blank_job(row.index, plan);
+        let name = |index: u32| past_name(plan, rows, index);
+        let node = plan.nodes.get(row.index as usize);
+        let blank = JobInfo {
+            attempts_max: node.map_or(1, |node| node.leaf.retry.attempts),
+            needs: node.map_or_else(Vec::new, |node| node.needs.iter().map(|&need| name(need)).collect()),
+            ..blank_job(row.index, name(row.index))
+        };
         let attempts =
             if row.attempts > 0 { self.attempts(run, row.index, &blank.name)? } else { Vec::new() };
         Ok(JobInfo {
             phase: if row.finished.is_some() || row.outcome.is_some() { "done" } else { "waiting" }
                 .to_owned(),
-            result: row.outcome.as_ref().map(|outcome| outcome_words(outcome, plan)),
+            result: row.outcome.as_ref().map(|outcome| outcome_words(outcome, &name)),
             outcome: row.outcome.clone(),
             attempt: row.attempts,
             queued: row.queued.map(Time),
             started: row.started.map(Time),
             finished: row.finished.map(Time),
             took_ms: row.started.zip(row.finished).map(|(started, finished)| (finished - started).0),
-            log: (row.attempts > 0).then(|| self.log(attempt, plan)),
+            log: (row.attempts > 0).then(|| self.log(attempt, &blank.name)),
             problem: row.problem.clone(),
+            outputs: row.outputs.clone(),
             attempts,
             ..blank
         })
@@ -201,8 +216,7 @@ impl Sight<'_> {
         Ok(self.history.attempts(run, index)?.into_iter().map(info).collect())
     }
 
-    fn log(&self, attempt: AttemptId, plan: &Plan) -> std::path::PathBuf {
-        let job = plan.nodes[attempt.job.index as usize].leaf.name.seen_from(&plan.task);
+    fn log(&self, attempt: AttemptId, job: &str) -> std::path::PathBuf {
         self.state_dir.join(log_path(attempt, job))
     }
 
@@ -300,6 +314,7 @@ fn blank(
             (Some(key.0.strip_prefix(&prefix).unwrap_or(&key.0).to_owned()), Some(Time(*slot)), None)
         }
         Trigger::Retry { of } => (None, None, Some(*of)),
+        Trigger::Task { .. } => (None, None, None),
     };
     RunInfo {
         id,
@@ -364,19 +379,27 @@ fn past_run(row: &RunRow, plan: &Plan, jobs: &[JobRow], now: Moment) -> RunInfo 
     }
 }
 
-fn blank_job(index: u32, plan: &Plan) -> JobInfo {
-    let node = &plan.nodes[index as usize];
-    let name = |index: u32| plan.nodes[index as usize].leaf.name.seen_from(&plan.task).to_owned();
+/// The name of a job as seen from its run's task.
+fn live_name(run: &Run, index: u32) -> String {
+    run.node(index).leaf.name.seen_from(&run.plan.plan().task).to_owned()
+}
+
+/// The same of a run that has ended. Cells have their names beside them.
+fn past_name(plan: &Plan, rows: &[JobRow], index: u32) -> String {
+    rows.get(index as usize).map_or("?", |row| row.name.seen_from(&plan.task)).to_owned()
+}
+
+fn blank_job(index: u32, name: String) -> JobInfo {
     JobInfo {
-        name: name(index),
+        name,
         index,
         phase: String::new(),
         outcome: None,
         result: None,
         waits_for: None,
         attempt: 0,
-        attempts_max: node.leaf.retry.attempts,
-        needs: node.needs.iter().map(|&need| name(need)).collect(),
+        attempts_max: 1,
+        needs: Vec::new(),
         queued: None,
         started: None,
         finished: None,
@@ -385,6 +408,7 @@ fn blank_job(index: u32, plan: &Plan) -> JobInfo {
         pid: None,
         log: None,
         problem: None,
+        outputs: BTreeMap::new(),
         attempts: Vec::new(),
     }
 }
@@ -404,17 +428,27 @@ fn who(by: &str, reason: Option<&str>, what: &str) -> String {
     }
 }
 
-/// How a job of this plan ended, in a few words: `ok`, `exit 7`, `skipped: needs dump`.
-pub fn outcome_words(outcome: &Outcome, plan: &Plan) -> String {
-    let name =
-        |index: u32| plan.nodes.get(index as usize).map_or("?", |node| node.leaf.name.seen_from(&plan.task));
+/// How a job ended, in a few words: `ok`, `exit 7`, `skipped: needs dump`. `name` gives the names of the jobs of its run.
+pub fn outcome_words(outcome: &Outcome, name: &dyn Fn(u32) -> String) -> String {
     match outcome {
         Outcome::Succeeded => "ok".into(),
+        Outcome::Failed { cause: Cause::Cell { job } } => format!("{} failed", name(*job)),
         Outcome::Failed { cause } => cause_words(cause),
         Outcome::Cancelled => "cancelled".into(),
-        Outcome::Skipped { why: Skip::Needs { job } } => format!("skipped: needs {}", name(*job)),
-        Outcome::Skipped { why: Skip::Asked { reason } } => format!("skipped: {reason}"),
         Outcome::Skipped { why: Skip::Reused } => "ok, from the run that is tried again".into(),
+        Outcome::Skipped { why } => format!("skipped: {}", skip_words(why, name)),
+    }
+}
+
+/// Why a job did not run, in a few words. `name` gives the names of the jobs of its run.
+pub fn skip_words(why: &Skip, name: &dyn Fn(u32) -> String) -> String {
+    match why {
+        Skip::Needs { job } => format!("needs {}", name(*job)),
+        Skip::Asked { reason } | Skip::Fresh { reason } => reason.clone(),
+        Skip::Reused => "done in the run that is tried again".into(),
+        Skip::Condition { text } => format!("not so: {text}"),
+        Skip::NotNeeded { job } => format!("not needed any more, because of {}", name(*job)),
+        Skip::Rule { job } => format!("what it waits for did not happen at {}", name(*job)),
     }
 }
 
@@ -427,6 +461,11 @@ pub fn cause_words(cause: &Cause) -> String {
         Cause::NotSpawned { message, .. } => format!("not started: {message}"),
         Cause::Lost => "lost: the host died".into(),
         Cause::Hook { message } => format!("hook: {message}"),
+        Cause::Unprepared { message } | Cause::Outputs { message } => message.clone(),
+        Cause::Precondition { message } => format!("precondition: {message}"),
+        Cause::Cell { .. } => "one of its cells failed".into(),
+        Cause::Rejected { by, reason } => who(&by.0, reason.as_deref(), "rejected"),
+        Cause::Unmet { rounds } => format!("not there after {rounds} rounds"),
     }
 }
 
@@ -439,23 +478,23 @@ pub fn exit_code(cause: &Cause) -> i32 {
         Cause::NotSpawned { why: NotSpawned::NotFound, .. } => 127,
         Cause::NotSpawned { why: NotSpawned::NotExecutable, .. } => 126,
         Cause::NotSpawned { why: NotSpawned::Other, .. } | Cause::Lost => 125,
-        Cause::Hook { .. } => 1,
+        Cause::Unprepared { .. } => 125,
+        Cause::Hook { .. }
+        | Cause::Precondition { .. }
+        | Cause::Outputs { .. }
+        | Cause::Cell { .. }
+        | Cause::Rejected { .. }
+        | Cause::Unmet { .. } => 1,
     }
 }
 
 /// What a job waits for, in words.
 pub fn wait_words(wait: &Wait, state: &State, job: JobId, slots: usize, now: Moment) -> String {
-    let names: HashMap<u32, &str> = state.runs.get(&job.run).map_or_else(HashMap::new, |run| {
-        let plan = run.plan.plan();
-        plan.nodes
-            .iter()
-            .enumerate()
-            .map(|(i, node)| (i as u32, node.leaf.name.seen_from(&plan.task)))
-            .collect()
-    });
     match wait {
         Wait::Needs(needs) => {
-            let needs: Vec<&str> = needs.iter().filter_map(|need| names.get(need).copied()).collect();
+            let run = state.runs.get(&job.run);
+            let needs: Vec<String> =
+                needs.iter().filter_map(|&need| run.map(|run| live_name(run, need))).collect();
             needs.join(", ")
         }
         Wait::Paused(pause) => {
@@ -472,6 +511,10 @@ pub fn wait_words(wait: &Wait, state: &State, job: JobId, slots: usize, now: Mom
         Wait::Hook(Question::Before) => "its `before` hook".into(),
         Wait::Hook(Question::Success) => "its `success` hook".into(),
         Wait::Hook(Question::Retry) => "its `retry` hook".into(),
+        Wait::Hook(Question::Repeat) => "its `repeat` condition".into(),
         Wait::Cleanup => "its cleanup".into(),
+        Wait::Preparation => "its conditions and expressions".into(),
+        Wait::Cells { open } => format!("{open} of its cells"),
+        Wait::Siblings { at_once } => format!("the cells before it (at most {at_once} at once)"),
     }
 }

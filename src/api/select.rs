@@ -218,15 +218,18 @@ fn word_of(history: &History, word: &str) -> Result<(Vec<RunId>, Option<String>)
 
 fn with_job(history: &History, live: &Live, run: RunId, tail: Option<&str>) -> Result<Selected, SelectError> {
     let Some(tail) = tail else { return Ok(Selected { run, job: None, attempt: None }) };
-    let plan = match live.state.runs.get(&run) {
-        Some(run) => std::sync::Arc::clone(run.plan.plan()),
+    let jobs: Vec<String> = match live.state.runs.get(&run) {
+        Some(run) => {
+            let name = |index| run.node(index).leaf.name.seen_from(&run.plan.plan().task).to_owned();
+            (0..run.jobs.len() as u32).map(name).collect()
+        }
         None => match history.run(run)? {
-            Some(row) => history.plan(&row.plan)?,
+            Some(row) => {
+                history.jobs(run)?.iter().map(|job| job.name.seen_from(&row.task).to_owned()).collect()
+            }
             None => return Err(SelectError::Nothing { text: run.to_string(), near: None }),
         },
     };
-    let jobs: Vec<String> =
-        plan.nodes.iter().map(|node| node.leaf.name.seen_from(&plan.task).to_owned()).collect();
     if jobs.iter().any(|job| job == tail) {
         return Ok(Selected { run, job: Some(tail.to_owned()), attempt: None });
     }

@@ -5,7 +5,7 @@ mod follow;
 pub use follow::Follow;
 
 use crate::api::{
-    Cancel, HostInfo, Refusal, Rest, RetryRequest, RunInfo, SelectError, Selected, Selector, Sight,
+    Cancel, Decide, HostInfo, Refusal, Rest, RetryRequest, RunInfo, SelectError, Selected, Selector, Sight,
 };
 use crate::base::{RunId, TaskName};
 use crate::engine::Author;
@@ -138,6 +138,7 @@ fn router(doors: Doors) -> Router {
         .route("/api/v1/runs/{id}", get(run))
         .route("/api/v1/runs/{id}/wait", get(wait))
         .route("/api/v1/runs/{id}/cancel", post(cancel))
+        .route("/api/v1/runs/{id}/decide", post(decide))
         .route("/api/v1/runs/{id}/pause", post(pause))
         .route("/api/v1/runs/{id}/resume", post(resume))
         .route("/api/v1/runs/{id}/retry", post(retry))
@@ -175,7 +176,10 @@ impl From<CommandError> for Denial {
     fn from(error: CommandError) -> Denial {
         let status = match error {
             CommandError::NotGoing(_) => StatusCode::NOT_FOUND,
-            CommandError::Already { .. } | CommandError::TaskAlready { .. } => StatusCode::CONFLICT,
+            CommandError::Already { .. }
+            | CommandError::TaskAlready { .. }
+            | CommandError::NotAsked { .. }
+            | CommandError::WhichJob { .. } => StatusCode::CONFLICT,
             CommandError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
         Denial::new(status, error)
@@ -361,6 +365,16 @@ async fn cancel(
 ) -> Answer<RunInfo> {
     let run = parse(&id)?;
     doors.host.cancel(run, author(cancel.by), cancel.reason, cancel.now).await?;
+    found(&doors.host, run).await
+}
+
+async fn decide(
+    State(doors): Door,
+    UrlPath(id): UrlPath<String>,
+    Json(wish): Json<Decide>,
+) -> Answer<RunInfo> {
+    let run = parse(&id)?;
+    doors.host.decide(run, wish.job.as_deref(), wish.approved, author(wish.by), wish.reason).await?;
     found(&doors.host, run).await
 }
 

@@ -144,7 +144,8 @@ pub struct JobInfo {
     pub name: String,
     /// Its place in the plan.
     pub index: u32,
-    /// Its phase: `waiting`, `queued`, `asking`, `running`, `stopping`, `backoff`, `cleaning` or `done`.
+    /// Its phase: `waiting`, `preparing`, `spread`, `queued`, `asking`, `running`, `stopping`, `backoff`, `cleaning` or
+    /// `done`.
     pub phase: String,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -186,6 +187,9 @@ pub struct JobInfo {
     /// What could not be tidied up after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What it put out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, serde_json::Value>,
     /// Its attempts that have ended; left out in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<AttemptInfo>,
@@ -342,6 +346,22 @@ pub struct Cancel {
     /// Leave out the grace.
     #[serde(default)]
     pub now: bool,
+    /// Who.
+    #[serde(default)]
+    pub by: Option<Author>,
+}
+
+/// A decision over a job that waits for an approval.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Decide {
+    /// Which job, by its name in the run; the only one that waits when absent.
+    #[serde(default)]
+    pub job: Option<String>,
+    /// Yes or no.
+    pub approved: bool,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// Who.
     #[serde(default)]
     pub by: Option<Author>,

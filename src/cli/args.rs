@@ -86,6 +86,10 @@ pub(crate) enum Verb {
     Wait(Wait),
     /// End runs early
     Cancel(Cancel),
+    /// Let a job that waits for an approval go on
+    Approve(Decide),
+    /// Let a job that waits for an approval fail
+    Reject(Decide),
     /// Hold a run (what runs goes on), or let the schedules of a task rest
     Pause(Rest),
     /// Let a held run, or the schedules of a task, go on
@@ -108,10 +112,16 @@ pub(crate) enum Verb {
     Next(Next),
     /// Draw the jobs of a task and what they need
     Graph(Graph),
+    /// Make task files of a crontab, a Taskfile or Dagu files
+    Import(Import),
+    /// Write schedules for cron or systemd, or a graph for Mermaid or Graphviz
+    Export(Export),
     /// Look for errors in task files and scripts
     Check(Check),
-    /// Explain an error code, for example E0104
+    /// Explain a key or an error code, for example retry.backoff or E0104
     Explain(Explain),
+    /// Print the schema of task files for editors, or install it in the project
+    Schema(Schema),
     /// Print a script that completes commands, tasks and runs with TAB
     Completions(Completions),
 }
@@ -146,6 +156,9 @@ pub(crate) struct Run {
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// Run jobs although they are up to date
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Only say what would run, in which order
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -232,6 +245,16 @@ pub(crate) struct Cancel {
     /// Return when they have ended
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Decide {
+    /// The run, or RUN/JOB when several of its jobs wait
+    #[arg(add = ArgValueCompleter::new(complete::runs))]
+    pub(crate) run: String,
+    /// Why; it is stored and shown
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -342,6 +365,91 @@ pub(crate) enum GraphFormat {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(subcommand)]
+    pub(crate) from: ImportFrom,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportFrom {
+    /// One task for each entry of a crontab; shows the old and the new times side by side
+    Crontab(ImportCrontab),
+    /// One task for each task of a Taskfile (version 3)
+    Taskfile(ImportTaskfile),
+    /// One pipeline for each Dagu file
+    Dagu(ImportDagu),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportCrontab {
+    /// The crontab; - is standard input. Without a file: your own (crontab -l)
+    pub(crate) file: Option<PathBuf>,
+    /// Your own crontab, as `crontab -l` prints it
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) user: bool,
+    /// Entries name a user, as in /etc/crontab (else this is found out)
+    #[arg(long)]
+    pub(crate) system: bool,
+    #[command(flatten)]
+    pub(crate) into: Destination,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportTaskfile {
+    /// The Taskfile; without one the first of the usual names
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) into: Destination,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportDagu {
+    /// The files
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) into: Destination,
+}
+
+/// Where the new files go.
+#[derive(Debug, Args)]
+pub(crate) struct Destination {
+    /// The folder for the new files, below tasks/
+    #[arg(long, value_name = "DIR", default_value = "tasks/imported")]
+    pub(crate) into: PathBuf,
+    /// Only print the new files
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Overwrite files that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// For what
+    pub(crate) format: ExportFormat,
+    /// Only these tasks
+    #[arg(add = ArgValueCompleter::new(complete::tasks))]
+    pub(crate) tasks: Vec<String>,
+    /// Write files into this directory instead of printing them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A line of cron for each schedule
+    Crontab,
+    /// A service and a timer for each task with a schedule
+    Systemd,
+    /// A graph of each task for Mermaid
+    Mermaid,
+    /// A graph of each task for Graphviz
+    Dot,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Apply the fixes that are certain
     #[arg(long)]
@@ -349,12 +457,37 @@ pub(crate) struct Check {
     /// One line for each problem: file:line:col: error[code]: what
     #[arg(long)]
     pub(crate) one_line: bool,
+    /// SARIF 2.1.0, for code hosts and editors
+    #[arg(long, conflicts_with = "one_line")]
+    pub(crate) sarif: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// The code; without one they are all listed
-    pub(crate) code: Option<String>,
+    /// A key (retry.backoff, params.*.type), a built-in action, or a code; without one all are listed
+    #[arg(add = ArgValueCompleter::new(complete::subjects))]
+    pub(crate) what: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Of which files
+    #[arg(value_name = "FILES", default_value = "task")]
+    pub(crate) of: SchemaOf,
+    /// Write both schemas into .neap/schema/ and tell VS Code about them
+    #[arg(long)]
+    pub(crate) install: bool,
+    /// Print the reference page of all keys, in Markdown
+    #[arg(long, hide = true, conflicts_with = "install")]
+    pub(crate) reference: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// The files of tasks/
+    Task,
+    /// neap.yaml
+    Settings,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 
 mod fix;
 mod render;
+mod sarif;
 
 use super::args;
 use super::error::{FINDINGS, Failure};
@@ -29,7 +30,9 @@ pub(crate) fn check(project: &Project, args: &args::Check, output: &Output) -> R
     };
     let findings = findings(&definitions);
     let tally = Tally::of(&definitions, &findings, begun.elapsed());
-    if output.json {
+    if args.sarif {
+        output.print_json(&sarif::log(&findings))?;
+    } else if output.json {
         output.print_json(&Document { problems: &findings, tally: &tally, fixed: &fixed })?;
     } else if args.one_line {
         if !fixed.is_empty() {

@@ -2,8 +2,11 @@
 //!
 //! It never prints an error and never asks a host: whoever presses TAB wants an answer at once or none.
 
+use super::explain::first_sentence;
 use super::project::Project;
 use crate::api::RunState;
+use crate::definition::Code;
+use crate::definition::keys;
 use crate::engine::RunOutcome;
 use crate::host::TASKS;
 use crate::store::{History, RunFilter, RunRow};
@@ -32,6 +35,16 @@ pub(crate) fn runs_and_tasks(current: &OsStr) -> Vec<CompletionCandidate> {
     let mut candidates = tasks(current);
     candidates.extend(runs(current));
     candidates
+}
+
+/// The keys and codes that `explain` knows.
+pub(crate) fn subjects(current: &OsStr) -> Vec<CompletionCandidate> {
+    let keys = keys::all().into_iter().map(|entry| (entry.path().to_owned(), entry.about()));
+    let codes = Code::ALL.iter().map(|code| (code.to_string(), code.about()));
+    let offered = keys.chain(codes).filter(|(name, _)| begins(name, current));
+    offered
+        .map(|(name, about)| CompletionCandidate::new(name).help(Some(first_sentence(about).into())))
+        .collect()
 }
 
 /// As [`Project::find`], with the `-C` of the line that is being typed.
@@ -132,6 +145,17 @@ mod tests {
         assert_eq!(task_names(dir.path()), ["a", "ops/b"]);
         assert_eq!(task_names(&dir.path().join("nowhere")), [""; 0]);
         assert!(last_runs(dir.path()).is_none());
+    }
+
+    #[test]
+    fn keys_and_codes_are_offered() {
+        let offered = |typed: &str| -> Vec<String> {
+            let candidates = subjects(OsStr::new(typed)).into_iter();
+            candidates.map(|candidate| candidate.get_value().to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(offered("retry.back"), ["retry.backoff"]);
+        assert_eq!(offered("E0104"), ["E0104"]);
+        assert!(offered("").len() > 200);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::output::{Output, print};
 use super::project::Project;
 use super::see::{See, block_on};
 use crate::base::TaskName;
-use crate::definition::Params;
+use crate::definition::{Catalog, Params};
 use crate::host::SubmitError;
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,12 @@ pub(crate) fn graph(project: &Project, args: &args::Graph, output: &Output) -> R
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The picture of one task for another program; `neap export` asks for it.
+pub(crate) fn of_task(catalog: &Catalog, name: &TaskName, format: GraphFormat) -> Result<String, Failure> {
+    let plan = Plan::build(catalog, name, Params::new()).map_err(SubmitError::from)?;
+    Ok(if format == GraphFormat::Dot { dot(&plan) } else { mermaid(&plan) })
 }
 
 /// What a run of the task would be. Its parameters do not matter for the shape.
@@ -112,7 +118,7 @@ fn dot(plan: &Plan) -> String {
 mod tests {
     use super::super::look::test_look;
     use super::*;
-    use crate::definition::{Catalog, Registered, Settings, Source};
+    use crate::definition::{Registered, Settings, Source};
     use crate::schedule::Zone;
 
     fn planned(yaml: &str) -> Plan {

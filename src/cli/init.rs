@@ -5,6 +5,8 @@
 use super::args;
 use super::error::{Failure, OURSELVES};
 use super::output::{BOLD, DIM, GOOD, Output, print};
+use super::schema;
+use crate::definition::SchemaKind;
 use serde::Serialize;
 use std::fs;
 use std::io::{self, Write};
@@ -63,7 +65,10 @@ fn write_samples(directory: &Path) -> Result<Written, Failure> {
         kept: Vec::new(),
         is_state_tracked: false,
     };
-    for (path, text) in SAMPLES {
+    let schemas = [(schema::TASK, SchemaKind::Task), (schema::SETTINGS, SchemaKind::Settings)];
+    let schemas = schemas.map(|(path, kind)| (path, schema::text(kind)));
+    let samples = SAMPLES.into_iter().chain(schemas.iter().map(|(path, text)| (*path, text.as_str())));
+    for (path, text) in samples {
         let full = directory.join(path);
         let is_new = write_new(&full, text).map_err(|error| {
             Failure::new(OURSELVES, format!("`{}` cannot be written: {error}", full.display()))

@@ -99,6 +99,7 @@ pub(crate) fn exit_words(exit: &Exit) -> String {
         Exit::NotSpawned { message, .. } => format!("not started: {message}"),
         Exit::Lost => "lost: the host died".into(),
         Exit::Skipped { reason } => format!("skipped: {reason}"),
+        Exit::BadOutputs { message } => message.clone(),
     }
 }
 

@@ -8,12 +8,15 @@ mod cancel;
 mod check;
 mod complete;
 mod completions;
+mod decide;
 mod error;
 mod exec;
 mod explain;
+mod export;
 mod follow;
 mod graph;
 mod history;
+mod import;
 mod init;
 mod logs;
 mod look;
@@ -26,6 +29,7 @@ mod ps;
 mod rest;
 mod retry;
 mod run;
+mod schema;
 mod see;
 mod serve;
 mod show;
@@ -63,6 +67,8 @@ fn act(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Retry(args) => retry::retry(&project()?, args, output),
         Verb::Wait(args) => wait::wait(&project()?, &args, output),
         Verb::Cancel(args) => cancel::cancel(&project()?, &args, output),
+        Verb::Approve(args) => decide::decide(&project()?, &args, true, output),
+        Verb::Reject(args) => decide::decide(&project()?, &args, false, output),
         Verb::Pause(args) => rest::rest(&project()?, &args, true, output),
         Verb::Resume(args) => rest::rest(&project()?, &args, false, output),
         Verb::Serve(args) => serve::serve(&project()?, &args, output),
@@ -74,8 +80,11 @@ fn act(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
         Verb::History(args) => history::history(&project()?, &args, output),
         Verb::Next(args) => next::next(directory, &args, output),
         Verb::Graph(args) => graph::graph(&project()?, &args, output),
+        Verb::Import(args) => import::import(directory, &args, output),
+        Verb::Export(args) => export::export(&project()?, &args, output),
         Verb::Check(args) => check::check(&project()?, &args, output),
         Verb::Explain(args) => explain::explain(&args, output),
+        Verb::Schema(args) => schema::run(directory, &args, output),
         Verb::Completions(args) => completions::completions(&args, output),
     }
 }

@@ -221,6 +221,7 @@ pub(crate) mod tests {
             pid: None,
             log: None,
             problem: None,
+            outputs: Default::default(),
             attempts: Vec::new(),
         }
     }

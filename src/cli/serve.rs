@@ -195,11 +195,11 @@ impl<'a> Crier<'a> {
 
     fn farewell(&self, wish: Option<Wish>) {
         let going: Vec<String> = self.host.look(|live| {
-            let jobs = live.state.busy().iter().filter(|&&job| live.state.job(job).phase.is_live());
-            let name = |job: &crate::base::JobId| {
+            let jobs = live.state.going();
+            let name = |job: crate::base::JobId| {
                 let run = &live.state.runs[&job.run];
                 let plan = run.plan.plan();
-                let name = plan.nodes[job.index as usize].leaf.name.seen_from(&plan.task);
+                let name = run.node(job.index).leaf.name.seen_from(&plan.task);
                 format!("{}#{}/{name}", plan.task, run.number)
             };
             jobs.map(name).collect()

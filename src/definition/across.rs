@@ -2,7 +2,7 @@
 //!
 //! Linear in the number of tasks and dependencies, and without recursion.
 
-use super::file::{Checked, Link};
+use super::file::{Checked, Link, LinkKind};
 use super::problem::{Code, Finding, Place, Problem};
 use super::source::Source;
 use crate::base::{TaskName, did_you_mean};
@@ -172,7 +172,8 @@ impl<'c> Graph<'c> {
         let checked = candidate.checked.as_deref().filter(|_| candidate.is_fresh)?;
         let task = &checked.task;
         let (owner, wanted) = (vertex.name.seen_from(&task.name), link.to.as_str());
-        let message = format!("`{owner}` depends on `{wanted}`, which does not exist");
+        let verb = if link.kind == LinkKind::Uses { "uses" } else { "depends on" };
+        let message = format!("`{owner}` {verb} `{wanted}`, which does not exist");
         let finding = Finding::new(Code::E0302, link.span.clone(), message, "no task has this name");
         let meant = if with_suggestion { self.suggest(task, wanted) } else { None };
         let mut problem = finding
@@ -251,10 +252,14 @@ impl<'c> Graph<'c> {
                 continue;
             };
             let next = shown(circle[(at + 1) % circle.len()].0);
-            let verb = if link.is_chain { "comes after" } else { "needs" };
+            let verb = match link.kind {
+                LinkKind::Chain | LinkKind::Final => "comes after",
+                LinkKind::Need(_) => "needs",
+                LinkKind::Uses => "runs",
+            };
             places.push((vertex.file, link, format!("`{}` {verb} `{next}`", shown(node))));
         }
-        places.sort_by_key(|(file, link, _)| (*file, link.is_chain, link.span.start));
+        places.sort_by_key(|(file, link, _)| (*file, link.kind.is_implied(), link.span.start));
         let path: Vec<&str> = circle.iter().chain(circle.first()).map(|&(node, _)| shown(node)).collect();
         let (file, link, label) = places.first()?;
         let message = format!("tasks need each other in a circle: {}", path.join(" > "));

@@ -1,17 +1,19 @@
 //! What a leaf does: exactly one of `run`, `exec`, `lua`, `script`, `uses`.
 
+use super::actions;
 use super::fields::{Checker, Field, Path};
 use super::known;
 use super::leaf::LeafKeys;
 use super::policy;
 use super::problem::{Code, Finding};
+use super::settings::Channel;
 use super::task::Action;
 use super::tree::Kind;
 use super::values;
 use super::words::words;
 use crate::base::did_you_mean;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// The functions that the embedding program registered: what `uses` can name.
@@ -54,6 +56,33 @@ impl<'t> Body<'t> {
         true
     }
 
+    /// Notes the expressions in it.
+    pub(super) fn note(&self, checker: &mut Checker) {
+        for field in self.bodies.iter().chain(&self.with) {
+            if field.key != "lua" && field.key != "script" && field.key != "uses" {
+                checker.templates_within(field.value);
+            }
+        }
+    }
+
+    /// This body, with what it lacks taken from those of templates, the nearest first.
+    pub(super) fn or(&self, templates: &[&Body<'t>]) -> Body<'t> {
+        let mut body =
+            Body { bodies: self.bodies.clone(), with: self.with.clone(), is_misspelt: self.is_misspelt };
+        for template in templates {
+            if body.bodies.is_empty() {
+                body.bodies.clone_from(&template.bodies);
+            }
+            body.with = body.with.or_else(|| template.with.clone());
+        }
+        body
+    }
+
+    /// Whether it says nothing at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bodies.is_empty() && self.with.is_none()
+    }
+
     /// The first key of a body, if there is any.
     pub(super) fn first(&self) -> Option<&Field<'t>> {
         self.bodies.first().or(self.with.as_ref())
@@ -65,7 +94,7 @@ impl<'t> Body<'t> {
         checker: &mut Checker,
         owner: &Owner<'_>,
         shell: Option<Vec<String>>,
-        registered: &Registered,
+        known: Known<'_>,
     ) -> Option<Action> {
         self.refuse_second(checker);
         let Some(field) = self.bodies.first() else {
@@ -91,13 +120,13 @@ impl<'t> Body<'t> {
             checker.report(finding);
         }
         match field.key {
-            "run" => checker.filled_text(field.value, "run").map(|script| run(script, shell)),
+            "run" => checker.plain_template(field.value, "run").map(|script| run(script, shell)),
             "exec" => policy::argv(checker, field.value).map(|argv| Action::Exec { argv }),
             "lua" => checker.filled_text(field.value, "lua").map(|text| Action::Lua { text }),
             "script" => {
                 checker.path_below(field.value, "script", "scripts").map(|file| Action::Script { file })
             }
-            _ => self.call(checker, field, registered),
+            _ => self.call(checker, field, known),
         }
     }
 
@@ -124,30 +153,20 @@ impl<'t> Body<'t> {
         );
     }
 
-    fn call(&self, checker: &mut Checker, field: &Field<'_>, registered: &Registered) -> Option<Action> {
+    fn call(&self, checker: &mut Checker, field: &Field<'_>, known: Known<'_>) -> Option<Action> {
+        let registered = known.registered;
         let function = checker.filled_text(field.value, "uses")?;
         let place = field.value.span.clone();
-        if let Some(instead) = built_in(&function) {
-            let message = format!(
-                "`uses: {function}` is part of the task language, but this version does not have it yet"
-            );
-            checker.report(Finding::new(Code::E0150, place, message, "not built yet").help(instead));
-            return None;
-        }
-        if !registered.functions.contains(&function) {
+        if !registered.functions.contains(&function) && !actions::is_built_in(&function) {
             let finding = Finding::new(
                 Code::E0140,
                 place,
-                format!("no function `{function}` is registered"),
-                "unknown function",
+                format!("`{function}` is no action and no registered function"),
+                "nothing has this name",
             );
-            let all = || match registered.functions.is_empty() {
-                true => {
-                    "no functions are registered: they come from the program that embeds the host".to_owned()
-                }
-                false => format!("registered: {}", registered.names().collect::<Vec<_>>().join(", ")),
-            };
-            checker.report(finding.suggest(did_you_mean(&function, registered.names()), all));
+            let names = || registered.names().chain(actions::NAMES);
+            let all = || format!("there are: {}, and `task:NAME`", names().collect::<Vec<_>>().join(", "));
+            checker.report(finding.suggest(did_you_mean(&function, names()), all));
             return None;
         }
         let with = match self.with.as_ref().map(|field| field.value) {
@@ -158,8 +177,19 @@ impl<'t> Body<'t> {
                 values::json(node)
             }
         };
+        if actions::is_built_in(&function) {
+            actions::check(checker, field, self.with.as_ref(), &function, known.channels);
+        }
         Some(Action::Call { function, with })
     }
+}
+
+/// What `uses` and `with` can name.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'k> {
+    pub(super) registered: &'k Registered,
+    /// The channels of neap.yaml; none while that itself is read, and then they are not looked at.
+    pub(super) channels: Option<&'k BTreeMap<String, Channel>>,
 }
 
 /// Whose body it is, for messages.
@@ -176,16 +206,5 @@ fn run(script: String, shell: Option<Vec<String>>) -> Action {
             let words = words(&script);
             Action::Run { script, shell: ["sh", "-eu", "-c"].map(str::to_owned).to_vec(), words }
         }
-    }
-}
-
-/// What to use instead of an action of the language that this version does not have.
-fn built_in(function: &str) -> Option<&'static str> {
-    match function {
-        "http.request" => Some("call `curl` in `run`"),
-        "approval" => Some("let a person start the second half as a task of its own"),
-        _ if function.starts_with("task:") => Some("name the task in `depends_on`"),
-        _ if function.starts_with("wait.") => Some("wait in the script, or use `retry` with a delay"),
-        _ => None,
     }
 }

@@ -6,13 +6,14 @@
 use super::across;
 use super::body::Registered;
 use super::file::{self, Checked, Decoded, Ground};
-use super::problem::{Exhibit, Problem};
+use super::problem::{Code, Exhibit, Finding, Problem};
 use super::settings::Settings;
 use super::source::Source;
 use super::task::{Leaf, Task};
 use super::timetable::Crons;
 use crate::base::{TaskName, did_you_mean};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Every task that can be run, and every problem.
@@ -104,6 +105,26 @@ impl Catalog {
         let active = files.values().filter_map(|file| file.active.clone());
         let tasks = active.map(|checked| (checked.task.name.clone(), checked)).collect();
         Catalog { registered: registered.clone(), settings: settings.clone(), files, tasks, problems }
+    }
+
+    /// Every expression of every file that could be read, with its place: the path of the file, the bytes, the Lua.
+    pub fn expressions(&self) -> impl Iterator<Item = (&str, Range<usize>, &str)> {
+        let whole = self.files.values().filter_map(|file| Some((file, file.decoded.checked.as_ref()?)));
+        whole.flat_map(|(file, checked)| {
+            let located = checked.expressions.iter();
+            located.map(|located| (&*file.source.path, located.span.clone(), located.source.as_str()))
+        })
+    }
+
+    /// The problem that an expression at this place is no Lua. `None` when there is no such file.
+    pub fn bad_expression(&self, file: &str, span: Range<usize>, message: &str) -> Option<Problem> {
+        let source = &self.files.get(file)?.source;
+        let finding = Finding::new(Code::E0154, span, "an expression is not Lua", message);
+        Some(
+            finding
+                .help("an expression is what can stand behind `return`: params.day == \"monday\"")
+                .settle(source),
+        )
     }
 
     /// Every active task, by name.

@@ -1,18 +1,18 @@
 //! The children of a pipeline: `tasks`, a mapping by id, or `steps`, a list in which each follows the one before.
 
 use super::body::Body;
-use super::fields::{Checker, Field, Path, list};
-use super::file::Link;
+use super::fields::{Checker, Field, Path, Text, list};
+use super::file::{Link, LinkKind};
+use super::gate::{self, Written};
+use super::keys::{self, Object};
 use super::known;
 use super::leaf::{self, LeafKeys};
 use super::problem::{Code, Finding};
+use super::templates::{self, Extended};
 use super::tree::{Kind, Node};
 use crate::base::TaskName;
 use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// A name as it is written, and where.
-pub(super) type Written = (String, Range<usize>);
 
 /// The full names of the children of a pipeline by id.
 pub(super) type Siblings = BTreeMap<String, TaskName>;
@@ -20,29 +20,59 @@ pub(super) type Siblings = BTreeMap<String, TaskName>;
 /// One child as it is written.
 pub(super) struct Child<'t> {
     pub(super) id: String,
-    /// Where it is named.
+    /// Where it is named, or begins.
     pub(super) place: Range<usize>,
+    /// Where a step gives itself a name; a child in a mapping has one always.
+    name_place: Option<Range<usize>>,
     pub(super) keys: LeafKeys,
     pub(super) body: Body<'t>,
     /// What it depends on, as written.
     pub(super) needs: Vec<Written>,
     /// The step before it.
     pub(super) follows: Option<String>,
+    /// The templates it extends.
+    pub(super) extends: Vec<Extended>,
+    /// It stands under `finally`.
+    pub(super) is_final: bool,
+    /// Its texts with expressions.
+    pub(super) written: Vec<Text>,
+}
+
+/// Reads `finally`: a mapping by id, or a list.
+pub(super) fn finals<'t>(checker: &mut Checker, field: &Field<'t>, above: &Path<'_>) -> Vec<Child<'t>> {
+    let mut children = match field.value.kind {
+        Kind::List(_) => from_list(checker, field, above),
+        Kind::Null | Kind::Text { .. } | Kind::Map(_) | Kind::Broken => from_map(checker, field, above),
+    };
+    for child in &mut children {
+        child.is_final = true;
+        if let Some(number) = child.id.strip_prefix("step").filter(|_| child.is_unnamed()) {
+            child.id = format!("finally{number}");
+        }
+    }
+    children
+}
+
+impl Child<'_> {
+    /// Whether its id is only its place in the list.
+    fn is_unnamed(&self) -> bool {
+        self.name_place.is_none()
+    }
 }
 
 /// Reads `tasks`.
 pub(super) fn from_map<'t>(checker: &mut Checker, field: &Field<'t>, above: &Path<'_>) -> Vec<Child<'t>> {
-    let path = above.child("tasks");
+    let path = above.child(field.key);
     let Some(fields) = checker.fields(field.value, &path) else { return Vec::new() };
     refuse_empty(checker, field, fields.is_empty());
     let child =
-        |field: Field<'t>| read(checker, field.value, field.key.to_owned(), field.place, &path, known::CHILD);
+        |field: Field<'t>| read(checker, field.value, field.key.to_owned(), field.place, &path, &keys::CHILD);
     fields.into_iter().filter_map(child).collect()
 }
 
 /// Reads `steps`.
 pub(super) fn from_list<'t>(checker: &mut Checker, field: &Field<'t>, above: &Path<'_>) -> Vec<Child<'t>> {
-    let path = above.child("steps");
+    let path = above.child(field.key);
     if matches!(field.value.kind, Kind::Map(_)) {
         let finding = Finding::new(
             Code::E0110,
@@ -58,7 +88,7 @@ pub(super) fn from_list<'t>(checker: &mut Checker, field: &Field<'t>, above: &Pa
     let mut children: Vec<Child<'t>> = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let place = first_key(item);
-        let Some(mut child) = read(checker, item, format!("step{}", index + 1), place, &path, known::STEP)
+        let Some(mut child) = read(checker, item, format!("step{}", index + 1), place, &path, &keys::STEP)
         else {
             continue;
         };
@@ -103,7 +133,7 @@ fn read<'t>(
     id: String,
     place: Range<usize>,
     above: &Path<'_>,
-    keys: &[&str],
+    object: &'static Object,
 ) -> Option<Child<'t>> {
     if let Kind::Text { text, .. } = &node.kind {
         let finding = Finding::new(
@@ -121,36 +151,40 @@ fn read<'t>(
     }
     let path = above.child(&id);
     let fields = checker.fields(node, &path)?;
+    let is_step = object.is(&keys::STEP);
     let mut child = Child {
         id: id.clone(),
+        name_place: (!is_step).then(|| place.clone()),
         place,
         keys: LeafKeys::default(),
         body: Body::default(),
         needs: Vec::new(),
         follows: None,
+        extends: Vec::new(),
+        is_final: false,
+        written: Vec::new(),
     };
-    let (mut depends_on, mut name) = (None, None);
+    let before = std::mem::take(&mut checker.written);
+    let mut depends_on = None;
     for field in fields {
         match field.key {
-            "id" | "name" if keys.contains(&"id") => name_step(checker, &mut child, &mut name, &field),
+            "id" | "name" if is_step => name_step(checker, &mut child, &field),
             "depends_on" | "needs" => take_depends_on(checker, &mut depends_on, field),
+            "extends" => child.extends = templates::extended(checker, field.value),
             _ if child.body.take(&field) => {}
             _ if child.keys.take(&field, &path, checker) => {}
             key if known::TASK_ONLY.contains(&key) => refuse_task_key(checker, &field),
-            _ => child.body.is_misspelt |= checker.unknown(&field, &path, keys, known::LATER),
+            _ => child.body.is_misspelt |= checker.unknown(&field, &path, object),
         }
     }
-    child.needs = depends_on.map_or_else(Vec::new, |field| needs(checker, &field, &path));
+    child.body.note(checker);
+    child.needs = depends_on.map_or_else(Vec::new, |field| gate::needs(checker, &field, &path));
+    child.written = std::mem::replace(&mut checker.written, before);
     Some(child)
 }
 
-fn name_step(
-    checker: &mut Checker,
-    child: &mut Child<'_>,
-    name: &mut Option<Range<usize>>,
-    field: &Field<'_>,
-) {
-    if let Some(first) = name {
+fn name_step(checker: &mut Checker, child: &mut Child<'_>, field: &Field<'_>) {
+    if let Some(first) = &child.name_place {
         let finding = Finding::new(
             Code::E0137,
             field.place.clone(),
@@ -161,7 +195,7 @@ fn name_step(
             finding.also(first.clone(), "the first one").help("for words about it use `description`"),
         );
     }
-    *name = Some(field.place.clone());
+    child.name_place = Some(field.place.clone());
     if let Some(id) = checker.filled_text(field.value, field.key) {
         child.id = id;
         child.place = field.value.span.clone();
@@ -193,46 +227,6 @@ pub(super) fn take_depends_on<'t>(checker: &mut Checker, slot: &mut Option<Field
         leaf::hint_at(checker, &field.place, "needs", "depends_on");
     }
     *slot = Some(field);
-}
-
-/// The names of `depends_on` with their places: names, or `{task, when: succeeded}`.
-pub(super) fn needs(checker: &mut Checker, field: &Field<'_>, above: &Path<'_>) -> Vec<Written> {
-    let path = above.child("depends_on");
-    list(field.value).iter().filter_map(|item| need(checker, item, &path)).collect()
-}
-
-fn need(checker: &mut Checker, item: &Node<'_>, path: &Path<'_>) -> Option<Written> {
-    if !matches!(item.kind, Kind::Map(_)) {
-        return Some((checker.filled_text(item, "depends_on")?, item.span.clone()));
-    }
-    let mut task = None;
-    let mut has_task = false;
-    for field in checker.fields(item, path)? {
-        match field.key {
-            "task" => {
-                has_task = true;
-                task = checker.filled_text(field.value, "task").map(|name| (name, field.value.span.clone()));
-            }
-            "when" => when(checker, field.value),
-            _ => _ = checker.unknown(&field, path, &["task", "when"], &[]),
-        }
-    }
-    if !has_task {
-        let finding =
-            Finding::new(Code::E0130, item.span.clone(), "a dependency has no `task`", "`task` is required");
-        checker.report(finding.help("write a name, or `{ task: NAME, when: succeeded }`"));
-    }
-    task
-}
-
-fn when(checker: &mut Checker, node: &Node<'_>) {
-    if let Some(word @ ("failed" | "ended" | "skipped" | "started" | "ready")) = node.as_text() {
-        let message =
-            format!("`when: {word}` is part of the task language, but this version does not have it yet");
-        let finding = Finding::new(Code::E0150, node.span.clone(), message, "not built yet");
-        return checker.report(finding.help("a dependency waits for success; `continue_on_error: true` on the other task lets this one start all the same"));
-    }
-    checker.choice(node, "when", &[("succeeded", ())]);
 }
 
 /// The full names of the children by id.
@@ -267,7 +261,7 @@ pub(super) fn links(
 ) -> Vec<Link> {
     let mut links: Vec<Link> = Vec::with_capacity(needs.len());
     let mut seen = std::collections::HashSet::with_capacity(needs.len());
-    for (text, span) in needs {
+    for Written { name: text, place: span, when } in needs {
         let to = match siblings.get(&text).cloned().map_or_else(|| TaskName::new(&text), Ok) {
             Ok(to) => to,
             Err(error) => {
@@ -282,7 +276,7 @@ pub(super) fn links(
             }
         };
         if seen.insert(to.clone()) {
-            links.push(Link { leaf, to, span, is_chain: false });
+            links.push(Link { leaf, to, span, kind: LinkKind::Need(when) });
         }
     }
     links

@@ -1,18 +1,15 @@
 //! The key `params`: what may be given when a run is created.
 
 use super::fields::{Checker, Field, Path};
+use super::keys::{self, Object};
 use super::params;
 use super::problem::{Code, Finding};
 use super::task::{Param, ParamType};
 use super::tree::{Kind, Node};
 use super::values;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ops::Range;
-
-const PARAM: &[&str] =
-    &["type", "default", "enum", "required", "pattern", "minimum", "maximum", "description"];
-const PARAM_IN_LIST: &[&str] =
-    &["name", "type", "default", "enum", "required", "pattern", "minimum", "maximum", "description"];
 
 const TYPES: [(&str, ParamType); 8] = [
     ("string", ParamType::String),
@@ -42,6 +39,51 @@ pub(super) fn params(checker: &mut Checker, field: &Field<'_>, above: &Path<'_>)
     declared.into_iter().map(|(param, _)| param).collect()
 }
 
+/// `outputs`: a mapping of names to types, or a list of names.
+pub(super) fn outputs(
+    checker: &mut Checker,
+    node: &Node<'_>,
+    above: &Path<'_>,
+) -> BTreeMap<String, ParamType> {
+    let path = above.child("outputs");
+    let mut outputs = BTreeMap::new();
+    if let Kind::List(_) | Kind::Text { .. } = &node.kind {
+        for item in super::fields::list(node) {
+            let name = checker.filled_text(item, "outputs");
+            let name = name.filter(|name| checker.is_identifier(name, &item.span, "an output"));
+            outputs.extend(name.map(|name| (name, ParamType::String)));
+        }
+        return outputs;
+    }
+    for field in checker.fields(node, &path).unwrap_or_default() {
+        if !checker.is_identifier(field.key, &field.place, "an output") {
+            continue;
+        }
+        let kind = match &field.value.kind {
+            Kind::Map(_) => output(checker, &field, &path),
+            Kind::Null | Kind::Text { .. } | Kind::List(_) | Kind::Broken => {
+                checker.choice(field.value, field.key, &TYPES)
+            }
+        };
+        outputs.extend(kind.map(|kind| (field.key.to_owned(), kind)));
+    }
+    outputs
+}
+
+/// The long form of an output: `{type, description}`.
+fn output(checker: &mut Checker, field: &Field<'_>, above: &Path<'_>) -> Option<ParamType> {
+    let path = above.child(field.key);
+    let mut kind = ParamType::String;
+    for entry in checker.fields(field.value, &path)? {
+        match entry.key {
+            "type" => kind = checker.choice(entry.value, "type", &TYPES)?,
+            "description" => _ = checker.text(entry.value, "description"),
+            _ => _ = checker.unknown(&entry, &path, &keys::OUTPUT),
+        }
+    }
+    Some(kind)
+}
+
 /// `day` and `DAY` would be the same variable.
 fn refuse_same_variable(checker: &mut Checker, declared: &mut Vec<(Param, Range<usize>)>) {
     let mut seen = std::collections::HashMap::new();
@@ -66,7 +108,7 @@ fn from_map(checker: &mut Checker, field: &Field<'_>, above: &Path<'_>) -> Optio
         Kind::Map(_) => {
             let mut draft = Draft::default();
             for entry in checker.fields(field.value, &path)? {
-                draft.take(checker, &entry, &path, PARAM);
+                draft.take(checker, &entry, &path, &keys::PARAM);
             }
             draft.finish(checker, field.key)
         }
@@ -86,7 +128,7 @@ fn from_list(checker: &mut Checker, item: &Node<'_>, above: &Path<'_>) -> Option
         if entry.key == "name" {
             name = Some((checker.filled_text(entry.value, "name"), entry.value.span.clone()));
         } else {
-            draft.take(checker, &entry, above, PARAM_IN_LIST);
+            draft.take(checker, &entry, above, &keys::PARAM_IN_LIST);
         }
     }
     let Some((name, place)) = name else {
@@ -105,6 +147,10 @@ fn from_list(checker: &mut Checker, item: &Node<'_>, above: &Path<'_>) -> Option
 /// `day: 2026-11-21` is a parameter with that default, and its type is guessed from it.
 fn short(checker: &mut Checker, field: &Field<'_>) -> Option<Param> {
     debug_assert!(params::is_name(field.key));
+    if field.value.as_text().is_some_and(|text| text.contains("${{")) {
+        let late = checker.template(field.value, field.key).map(|text| (text, field.value.span.clone()));
+        return Some(Draft { late, ..Draft::default() }.finish(checker, field.key));
+    }
     let value = values::json(field.value);
     let draft = match value {
         Value::Null => Draft::default(),
@@ -118,6 +164,8 @@ fn short(checker: &mut Checker, field: &Field<'_>) -> Option<Param> {
 struct Draft {
     kind: Option<ParamType>,
     default: Option<(Value, Range<usize>)>,
+    /// A default with expressions.
+    late: Option<(String, Range<usize>)>,
     choices: Vec<(Value, Range<usize>)>,
     required: Option<(bool, Range<usize>)>,
     pattern: Option<(String, Range<usize>)>,
@@ -127,13 +175,16 @@ struct Draft {
 }
 
 impl Draft {
-    fn take(&mut self, checker: &mut Checker, field: &Field<'_>, path: &Path<'_>, known: &[&str]) {
+    fn take(&mut self, checker: &mut Checker, field: &Field<'_>, path: &Path<'_>, object: &Object) {
         let (key, value, span) = (field.key, field.value, field.value.span.clone());
         match key {
             "type" => self.kind = checker.choice(value, key, &TYPES),
             "default" => match value.kind {
                 Kind::Null => checker.no_value(value, key),
                 Kind::Broken => {}
+                Kind::Text { .. } if value.as_text().is_some_and(|text| text.contains("${{")) => {
+                    self.late = checker.template(value, key).map(|text| (text, span));
+                }
                 Kind::Text { .. } | Kind::List(_) | Kind::Map(_) => {
                     self.default = Some((values::json(value), span))
                 }
@@ -148,7 +199,7 @@ impl Draft {
                 self.maximum = checker.number(value, key, f64::MIN..=f64::MAX).map(|number| (number, span))
             }
             "description" => self.description = checker.text(value, key),
-            _ => _ = checker.unknown(field, path, known, &[]),
+            _ => _ = checker.unknown(field, path, object),
         }
     }
 
@@ -159,6 +210,7 @@ impl Draft {
             name: name.to_owned(),
             kind,
             default: None,
+            late: self.late.map(|(text, _)| text),
             required: self.required.is_some_and(|(required, _)| required),
             choices: Vec::new(),
             pattern: self.pattern.map(|(pattern, _)| pattern),
@@ -201,7 +253,9 @@ impl Draft {
                 None => finding,
             });
         };
-        if let (Some((true, span)), Some((_, other))) = (&self.required, &self.default) {
+        let default =
+            self.default.as_ref().map(|(_, span)| span).or(self.late.as_ref().map(|(_, span)| span));
+        if let (Some((true, span)), Some(other)) = (&self.required, default) {
             refuse(
                 span,
                 "a parameter with a default cannot be required",

@@ -2,6 +2,7 @@
 //!
 //! What a key means is not known here.
 
+use super::keys::Object;
 use super::known;
 use super::problem::{Code, Finding};
 use super::timetable::Crons;
@@ -19,6 +20,16 @@ pub(super) struct Checker {
     pub(super) findings: Vec<Finding>,
     /// Kept from file to file.
     pub(super) crons: Crons,
+    /// The texts with expressions that were met since somebody took them.
+    pub(super) written: Vec<Text>,
+}
+
+/// A text with expressions, or (bare) an expression alone, as it stands in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Text {
+    pub(super) text: String,
+    pub(super) span: Range<usize>,
+    pub(super) is_bare: bool,
 }
 
 /// One entry of a mapping.
@@ -171,15 +182,9 @@ impl Checker {
     /// Says what is wrong with a key that nobody took: not built yet, from another tool, misspelt, or unknown.
     ///
     /// Gives whether a body was probably meant: then nobody needs to hear that there is none.
-    pub(super) fn unknown(
-        &mut self,
-        field: &Field<'_>,
-        path: &Path<'_>,
-        keys: &[&str],
-        later: &[known::Later],
-    ) -> bool {
+    pub(super) fn unknown(&mut self, field: &Field<'_>, path: &Path<'_>, object: &Object) -> bool {
         let key = field.key;
-        if let Some(later) = later.iter().find(|later| later.key == key) {
+        if let Some(later) = object.later.iter().find(|later| later.name == key) {
             let message =
                 format!("`{key}` is part of the task language, but this version does not have it yet");
             let finding = Finding::new(Code::E0150, field.place.clone(), message, "not built yet");
@@ -191,14 +196,13 @@ impl Checker {
             None => format!("unknown field `{key}`"),
         };
         let finding = Finding::new(Code::E0104, field.place.clone(), message, "not a field of this object");
-        let foreign = known::FOREIGN
-            .iter()
-            .find(|(word, ours)| *word == key && keys.contains(ours))
-            .map(|(_, ours)| *ours);
-        let meant = did_you_mean(key, keys.iter().copied());
+        let foreign = object.keys().find(|ours| ours.foreign.contains(&key)).map(|ours| ours.name);
+        let meant = did_you_mean(key, object.names());
         self.report(match foreign {
             Some(ours) => finding.help(format!("here it is called `{ours}`")),
-            None => finding.suggest(meant, || format!("known fields: {}", keys.join(", "))),
+            None => finding.suggest(meant, || {
+                format!("known fields: {}", object.names().collect::<Vec<_>>().join(", "))
+            }),
         });
         foreign.or(meant).is_some_and(|word| known::BODIES.contains(&word))
     }
@@ -232,6 +236,10 @@ impl Checker {
                 ));
                 None
             }
+            Kind::Text { text, .. } if text.contains("${{") => {
+                self.refuse_expression(node, what);
+                None
+            }
             Kind::Text { text, .. } => Some(text.clone().into_owned()),
             Kind::Null => {
                 self.no_value(node, what);
@@ -243,6 +251,84 @@ impl Checker {
             }
             Kind::Broken => None,
         }
+    }
+
+    fn refuse_expression(&mut self, node: &Node<'_>, what: &str) {
+        let message = format!("`{what}` cannot hold an expression");
+        let label = "it must be known when the file is read";
+        self.report(Finding::new(Code::E0151, node.span.clone(), message, label));
+    }
+
+    /// Text that may hold expressions.
+    pub(super) fn template(&mut self, node: &Node<'_>, what: &str) -> Option<String> {
+        match &node.kind {
+            Kind::Text { text, .. } if text.contains("${{") && !text.contains('\0') => {
+                let text = text.clone().into_owned();
+                self.written.push(Text { text: text.clone(), span: node.span.clone(), is_bare: false });
+                Some(text)
+            }
+            Kind::Text { .. } | Kind::Null | Kind::List(_) | Kind::Map(_) | Kind::Broken => {
+                self.text(node, what)
+            }
+        }
+    }
+
+    /// Text that is more than blanks and may hold expressions.
+    pub(super) fn filled_template(&mut self, node: &Node<'_>, what: &str) -> Option<String> {
+        let text = self.template(node, what)?;
+        if text.trim().is_empty() {
+            self.no_value(node, what);
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Text that is more than blanks and whose expressions were noted before.
+    pub(super) fn plain_template(&mut self, node: &Node<'_>, what: &str) -> Option<String> {
+        let noted = self.written.len();
+        let text = self.filled_template(node, what);
+        self.written.truncate(noted);
+        text
+    }
+
+    /// Notes an expression that stands without braces.
+    pub(super) fn bare_expression(&mut self, node: &Node<'_>, text: &str) {
+        self.written.push(Text { text: text.to_owned(), span: node.span.clone(), is_bare: true });
+    }
+
+    /// Notes every text with expressions in a value whose keys nobody knows.
+    pub(super) fn templates_within(&mut self, node: &Node<'_>) {
+        match &node.kind {
+            Kind::Text { text, .. } if text.contains("${{") => {
+                self.written.push(Text {
+                    text: text.clone().into_owned(),
+                    span: node.span.clone(),
+                    is_bare: false,
+                });
+            }
+            Kind::List(items) => items.iter().for_each(|item| self.templates_within(item)),
+            Kind::Map(entries) => entries.iter().for_each(|(_, value)| self.templates_within(value)),
+            Kind::Text { .. } | Kind::Null | Kind::Broken => {}
+        }
+    }
+
+    /// A mapping of names to texts that may hold expressions.
+    pub(super) fn template_map(
+        &mut self,
+        node: &Node<'_>,
+        what: &str,
+    ) -> Vec<(String, Range<usize>, String)> {
+        let fields = self.fields(node, &what).unwrap_or_default();
+        let entry = |field: Field<'_>| {
+            let value = self.template(field.value, field.key)?;
+            Some((field.key.to_owned(), field.place, value))
+        };
+        fields.into_iter().filter_map(entry).collect()
+    }
+
+    /// Every entry of a list of texts that may hold expressions; a single text counts as a list of one.
+    pub(super) fn templates(&mut self, node: &Node<'_>, what: &str) -> Vec<String> {
+        list(node).iter().filter_map(|item| self.template(item, what)).collect()
     }
 
     /// Text that is more than blanks.
@@ -258,6 +344,10 @@ impl Checker {
     /// `true` or `false` and nothing else.
     pub(super) fn boolean(&mut self, node: &Node<'_>, what: &str) -> Option<bool> {
         let word = match &node.kind {
+            Kind::Text { text, .. } if text.contains("${{") => {
+                self.refuse_expression(node, what);
+                return None;
+            }
             Kind::Text { text, is_plain: true } if text == "true" || text == "false" => {
                 return Some(text == "true");
             }
@@ -332,6 +422,10 @@ impl Checker {
     /// The text of a scalar, or a finding that something else was expected.
     fn scalar<'t>(&mut self, node: &'t Node<'_>, what: &str, expected: &str) -> Option<&'t str> {
         match &node.kind {
+            Kind::Text { text, .. } if text.contains("${{") => {
+                self.refuse_expression(node, what);
+                None
+            }
             Kind::Text { text, .. } => Some(text),
             Kind::Null => {
                 self.no_value(node, what);

@@ -2,20 +2,27 @@
 //!
 //! Other files are not looked at: what a task depends on is only noted, with its place.
 
-use super::body::{Body, Owner, Registered};
-use super::children::{self, Child, Siblings, Written};
+use super::actions;
+use super::body::{Body, Known, Owner, Registered};
+use super::children::{self, Child, Siblings};
 use super::declared;
-use super::fields::{Checker, Field, Path};
+use super::expressions::{self, Asked, Located};
+use super::fields::{Checker, Field, Path, Text};
+use super::gate::{self, Need, Rule, When, Written};
 use super::heal::heal;
-use super::known;
 use super::leaf::{self, Layers, LeafKeys};
 use super::problem::{Code, Finding, Problem, settle_all};
 use super::settings::Settings;
 use super::source::Source;
-use super::task::{Action, Leaf, Overlap, Task};
+use super::stdin::{Stdin, WrittenStdin};
+use super::task::{Action, Leaf, Overlap, Param, Task};
+use super::templates::{self, Extended, Inherited, Templates};
 use super::timetable::{self, Crons};
 use super::tree::{self, Kind, Node};
+use super::values;
+use super::{keys, known};
 use crate::base::{BadName, TaskName};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -24,6 +31,12 @@ use std::sync::Arc;
 pub(super) struct Ground<'g> {
     pub(super) registered: &'g Registered,
     pub(super) settings: &'g Settings,
+}
+
+impl<'g> Ground<'g> {
+    fn known(self) -> Known<'g> {
+        Known { registered: self.registered, channels: Some(&self.settings.notify) }
+    }
 }
 
 /// What came of one file.
@@ -44,6 +57,8 @@ pub(super) struct Checked {
     pub(super) links: Vec<Link>,
     /// Where each leaf is named, in the order of the leaves.
     pub(super) places: Vec<Range<usize>>,
+    /// Every expression of the file.
+    pub(super) expressions: Vec<Located>,
 }
 
 /// One dependency of a leaf and where it is written.
@@ -53,8 +68,37 @@ pub(super) struct Link {
     pub(super) leaf: usize,
     pub(super) to: TaskName,
     pub(super) span: Range<usize>,
-    /// It is there because one step follows another.
-    pub(super) is_chain: bool,
+    pub(super) kind: LinkKind,
+}
+
+/// Why one leaf leads to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LinkKind {
+    /// `depends_on`, or `stdin`.
+    Need(When),
+    /// One step follows another.
+    Chain,
+    /// It stands under `finally`.
+    Final,
+    /// It creates a run of the other: no dependency, but a circle of these would never end.
+    Uses,
+}
+
+impl LinkKind {
+    /// Whether nobody wrote it down.
+    pub(super) fn is_implied(self) -> bool {
+        matches!(self, LinkKind::Chain | LinkKind::Final)
+    }
+
+    /// What the other must have come to; `None` when it is not waited for.
+    fn when(self) -> Option<When> {
+        match self {
+            LinkKind::Need(when) => Some(when),
+            LinkKind::Chain => Some(When::Succeeded),
+            LinkKind::Final => Some(When::Ended),
+            LinkKind::Uses => None,
+        }
+    }
 }
 
 /// The name of the task in a file: its path below `tasks/` without the ending.
@@ -66,7 +110,7 @@ pub(super) fn name_of(path: &str) -> Result<TaskName, BadName> {
 
 /// Decodes a task file.
 pub(super) fn decode(source: &Source, ground: Ground<'_>, crons: &mut Crons) -> Decoded {
-    let mut checker = Checker { findings: Vec::new(), crons: std::mem::take(crons) };
+    let mut checker = Checker { crons: std::mem::take(crons), ..Checker::default() };
     let name = match name_of(&source.path) {
         Ok(name) => Some(name),
         Err(error) => {
@@ -161,7 +205,14 @@ struct TaskFile<'t> {
     params: Option<Field<'t>>,
     schedule: Option<Field<'t>>,
     overlap: Option<Field<'t>>,
+    templates: Option<Field<'t>>,
+    finals: Option<Field<'t>>,
+    group: Option<Field<'t>>,
+    metadata: Option<Field<'t>>,
+    extends: Vec<Extended>,
     first_key: Range<usize>,
+    /// The texts with expressions at the top of the file.
+    written: Vec<Text>,
 }
 
 const ROOT: Path<'static> = Path::root("the task");
@@ -175,6 +226,8 @@ impl<'t> TaskFile<'t> {
         for field in fields {
             file.sort(checker, field, is_pipeline);
         }
+        file.body.note(checker);
+        file.written = std::mem::take(&mut checker.written);
         Some(file)
     }
 
@@ -186,12 +239,17 @@ impl<'t> TaskFile<'t> {
             "params" => self.params = Some(field),
             "schedule" => self.schedule = Some(field),
             "overlap" => self.overlap = Some(field),
+            "templates" => self.templates = Some(field),
+            "finally" => self.finals = Some(field),
+            "group" => self.group = Some(field),
+            "metadata" => self.metadata = Some(field),
+            "extends" if !is_pipeline => self.extends = templates::extended(checker, field.value),
             "depends_on" | "needs" => children::take_depends_on(checker, &mut self.depends_on, field),
             _ if self.body.take(&field) => {}
             _ if self.keys.take(&field, &ROOT, checker) => self.single.push(field),
             _ => {
-                let keys = if is_pipeline { known::PIPELINE } else { known::TASK };
-                self.body.is_misspelt |= checker.unknown(&field, &ROOT, keys, known::LATER);
+                let object = if is_pipeline { &keys::PIPELINE } else { &keys::FILE };
+                self.body.is_misspelt |= checker.unknown(&field, &ROOT, object);
             }
         }
     }
@@ -219,16 +277,23 @@ impl<'t> TaskFile<'t> {
             .as_ref()
             .map_or_else(Vec::new, |field| timetable::timetables(checker, field, &common, &ROOT));
         let is_pipeline = self.tasks.is_some() || self.steps.is_some();
-        let leaves = if is_pipeline {
-            self.pipeline(checker, name, ground)
-        } else {
-            self.leaf(checker, name, ground)
-        }?;
+        let templates = Templates::read(checker, self.templates.as_ref(), &ROOT, &ground.settings.templates);
+        checker.written.clear();
+        let context =
+            Context { file: &self, name, ground, templates: &templates, params: &params, text: &source.text };
+        let leaves = if is_pipeline { context.pipeline(checker) } else { context.leaf(checker) }?;
+        let group = self.group.as_ref().and_then(|field| checker.filled_text(field.value, "group"));
+        let metadata = self.metadata.as_ref().map_or(serde_json::Value::Null, |field| {
+            checker.free_form(field.value);
+            values::json(field.value)
+        });
         let mut task = Task {
             name: name.clone(),
             file: source.path.clone(),
             description: self.keys.description,
             labels: self.keys.labels,
+            group,
+            metadata,
             params,
             timetables,
             leaves: leaves.leaves.into_iter().map(Arc::new).collect(),
@@ -236,92 +301,12 @@ impl<'t> TaskFile<'t> {
             hash: "".into(),
         };
         task.hash = task.content_hash();
-        Some(Checked { task: Arc::new(task), links: leaves.links, places: leaves.places })
-    }
-
-    fn leaf(&self, checker: &mut Checker, name: &TaskName, ground: Ground<'_>) -> Option<Leaves> {
-        if let Some(field) = &self.defaults {
-            let finding = Finding::new(
-                Code::E0133,
-                field.place.clone(),
-                "only a pipeline has `defaults`",
-                "this task has no children",
-            );
-            checker.report(finding.help("write the keys beside the body"));
-        }
-        let layers = Layers {
-            own: &self.keys,
-            defaults: None,
-            pipeline: None,
-            host: &ground.settings.defaults,
-            host_env: &ground.settings.env,
-        };
-        let owner = Owner { path: &ROOT, place: self.first_key.clone(), keys: &self.keys };
-        let action = self.body.action(checker, &owner, layers.shell(), ground.registered);
-        let needs =
-            self.depends_on.as_ref().map_or_else(Vec::new, |field| children::needs(checker, field, &ROOT));
-        let links = children::links(checker, 0, needs, name, &Siblings::new());
-        let depends_on = links.iter().map(|link| link.to.clone()).collect();
-        let leaf = layers.leaf(name.clone(), action.unwrap_or_else(no_action), depends_on);
-        Some(Leaves { leaves: vec![leaf], links, places: vec![self.first_key.clone()] })
-    }
-
-    fn pipeline(&self, checker: &mut Checker, name: &TaskName, ground: Ground<'_>) -> Option<Leaves> {
-        self.refuse_on_pipeline(checker);
-        let defaults = self.defaults.as_ref().map(|field| leaf::defaults(checker, field, &ROOT));
-        let mut read = Vec::new();
-        if let Some(field) = &self.tasks {
-            read = children::from_map(checker, field, &ROOT);
-        } else if let Some(field) = &self.steps {
-            read = children::from_list(checker, field, &ROOT);
-        }
-        let outer =
-            self.depends_on.as_ref().map_or_else(Vec::new, |field| children::needs(checker, field, &ROOT));
-        let siblings = children::names(checker, name, &read);
-        let mut all = Leaves::default();
-        for child in &read {
-            let layers = Layers {
-                own: &child.keys,
-                defaults: defaults.as_ref(),
-                pipeline: Some(&self.keys),
-                host: &ground.settings.defaults,
-                host_env: &ground.settings.env,
-            };
-            self.child(checker, child, layers, ground, (name, &siblings, &outer), &mut all);
-        }
-        Some(all)
-    }
-
-    fn child(
-        &self,
-        checker: &mut Checker,
-        child: &Child<'_>,
-        layers: Layers<'_>,
-        ground: Ground<'_>,
-        (name, siblings, outer): (&TaskName, &Siblings, &[Written]),
-        all: &mut Leaves,
-    ) {
-        let above = ROOT.child(if self.tasks.is_some() { "tasks" } else { "steps" });
-        let path = above.child(&child.id);
-        let owner = Owner { path: &path, place: child.place.clone(), keys: &child.keys };
-        let action = child.body.action(checker, &owner, layers.shell(), ground.registered);
-        let index = all.leaves.len();
-        let mut links = children::links(checker, index, child.needs.clone(), name, siblings);
-        let is_sibling = |link: &Link| siblings.contains_key(link.to.seen_from(name));
-        let is_first = child.follows.is_none() && !links.iter().any(is_sibling);
-        if is_first {
-            links.extend(children::links(checker, index, outer.to_vec(), name, &Siblings::new()));
-        }
-        if let Some(to) = child.follows.as_ref().and_then(|before| siblings.get(before)) {
-            let is_written = links.iter().any(|link| link.to == *to);
-            let link = Link { leaf: index, to: to.clone(), span: child.place.clone(), is_chain: true };
-            links.extend((!is_written).then_some(link));
-        }
-        let Some(leaf_name) = siblings.get(&child.id) else { return };
-        let depends_on = links.iter().map(|link| link.to.clone()).collect();
-        all.leaves.push(layers.leaf(leaf_name.clone(), action.unwrap_or_else(no_action), depends_on));
-        all.links.extend(links);
-        all.places.push(child.place.clone());
+        Some(Checked {
+            task: Arc::new(task),
+            links: leaves.links,
+            places: leaves.places,
+            expressions: leaves.expressions,
+        })
     }
 
     fn refuse_on_pipeline(&self, checker: &mut Checker) {
@@ -348,9 +333,277 @@ impl<'t> TaskFile<'t> {
             let message = format!("`{}` belongs to a single child, not to a pipeline", field.key);
             let finding =
                 Finding::new(Code::E0133, field.place.clone(), message, "this would not hold for the whole");
-            checker.report(finding.help("write it under `defaults:` to give it to every child"));
+            let help = match known::NO_DEFAULT.contains(&field.key) {
+                true => "write it in the child that is meant",
+                false => "write it under `defaults:` to give it to every child",
+            };
+            checker.report(finding.help(help));
         }
     }
+}
+
+/// What the leaves of a file are made with.
+struct Context<'c, 't> {
+    file: &'c TaskFile<'t>,
+    name: &'c TaskName,
+    ground: Ground<'c>,
+    templates: &'c Templates<'t, 'c>,
+    params: &'c [Param],
+    /// The text of the file.
+    text: &'c str,
+}
+
+impl<'c, 't> Context<'c, 't> {
+    fn leaf(&self, checker: &mut Checker) -> Option<Leaves> {
+        let file = self.file;
+        for (field, what) in [(&file.defaults, "`defaults`"), (&file.finals, "`finally`")] {
+            let Some(field) = field else { continue };
+            let message = format!("only a pipeline has {what}");
+            let finding =
+                Finding::new(Code::E0133, field.place.clone(), message, "this task has no children");
+            let help = match field.key {
+                "defaults" => "write the keys beside the body",
+                _ => "what is done in any case after a single task is written under `cleanup`",
+            };
+            checker.report(finding.help(help));
+        }
+        self.templates.warn_unused(checker, file.extends.iter());
+        let inherited = self.templates.inherited(checker, &file.extends);
+        let draft = Draft {
+            name: self.name.clone(),
+            path: &ROOT,
+            place: file.first_key.clone(),
+            keys: &file.keys,
+            body: &file.body,
+            written: &file.written,
+            needs: file.depends_on.as_ref().map_or_else(Vec::new, |field| gate::needs(checker, field, &ROOT)),
+        };
+        let mut all = Leaves::default();
+        let siblings = Siblings::new();
+        self.finish(checker, draft, &inherited, (None, None), (&siblings, Vec::new()), &mut all);
+        self.check_asked(checker, &all, &siblings);
+        Some(all)
+    }
+
+    fn pipeline(&self, checker: &mut Checker) -> Option<Leaves> {
+        let file = self.file;
+        file.refuse_on_pipeline(checker);
+        let defaults = file.defaults.as_ref().map(|field| leaf::defaults(checker, field, &ROOT));
+        let common = std::mem::take(&mut checker.written);
+        let mut children = Vec::new();
+        if let Some(field) = &file.tasks {
+            children = children::from_map(checker, field, &ROOT);
+        } else if let Some(field) = &file.steps {
+            children = children::from_list(checker, field, &ROOT);
+        }
+        let outer =
+            file.depends_on.as_ref().map_or_else(Vec::new, |field| gate::needs(checker, field, &ROOT));
+        if let Some(field) = &file.finals {
+            let finals = children::finals(checker, field, &ROOT);
+            take_finals(checker, finals, &mut children);
+        }
+        let siblings = children::names(checker, self.name, &children);
+        self.templates.warn_unused(checker, children.iter().flat_map(|child| &child.extends));
+        let mut all = Leaves::default();
+        all.locate(file.written.iter().chain(&common), self.text);
+        for child in &children {
+            self.child(checker, child, defaults.as_ref(), (&siblings, &outer), &mut all);
+        }
+        all.finish_finals(&children);
+        self.check_asked(checker, &all, &siblings);
+        Some(all)
+    }
+
+    fn child(
+        &self,
+        checker: &mut Checker,
+        child: &Child<'t>,
+        defaults: Option<&LeafKeys>,
+        (siblings, outer): (&Siblings, &[Written]),
+        all: &mut Leaves,
+    ) {
+        let Some(name) = siblings.get(&child.id) else { return };
+        let above = ROOT.child(match (child.is_final, self.file.tasks.is_some()) {
+            (true, _) => "finally",
+            (false, true) => "tasks",
+            (false, false) => "steps",
+        });
+        let path = above.child(&child.id);
+        let inherited = self.templates.inherited(checker, &child.extends);
+        let index = all.leaves.len();
+        let mut implied = Vec::new();
+        let is_sibling = |need: &Written| siblings.contains_key(&need.name);
+        if child.follows.is_none() && !child.is_final && !child.needs.iter().any(is_sibling) {
+            implied.extend(children::links(checker, index, outer.to_vec(), self.name, &Siblings::new()));
+        }
+        if let Some(to) = child.follows.as_ref().and_then(|before| siblings.get(before)) {
+            let link = Link { leaf: index, to: to.clone(), span: child.place.clone(), kind: LinkKind::Chain };
+            implied.push(link);
+        }
+        let draft = Draft {
+            name: name.clone(),
+            path: &path,
+            place: child.place.clone(),
+            keys: &child.keys,
+            body: &child.body,
+            written: &child.written,
+            needs: child.needs.clone(),
+        };
+        let around = (defaults, Some(&self.file.keys));
+        self.finish(checker, draft, &inherited, around, (siblings, implied), all);
+    }
+
+    /// Puts one leaf together from what it says and what it inherits.
+    fn finish(
+        &self,
+        checker: &mut Checker,
+        draft: Draft<'_, 't>,
+        inherited: &Inherited<'_, 't>,
+        (defaults, pipeline): (Option<&LeafKeys>, Option<&LeafKeys>),
+        (siblings, implied): (&Siblings, Vec<Link>),
+        all: &mut Leaves,
+    ) {
+        let settings = self.ground.settings;
+        let layers = Layers {
+            own: draft.keys,
+            templates: &inherited.keys,
+            defaults,
+            pipeline,
+            host: &settings.defaults,
+            host_env: &settings.env,
+        };
+        let index = all.leaves.len();
+        let body = draft.body.or(&inherited.bodies);
+        let owner = Owner { path: draft.path, place: draft.place.clone(), keys: draft.keys };
+        let action = match inherited.action.filter(|_| body.is_empty()) {
+            Some(action) => Some(action.clone()),
+            None => body.action(checker, &owner, layers.shell(), self.ground.known()),
+        };
+        let mut links = children::links(checker, index, draft.needs.clone(), self.name, siblings);
+        let is_written = |links: &[Link], to: &TaskName| links.iter().any(|link| link.to == *to);
+        for link in implied {
+            if !is_written(&links, &link.to) {
+                links.push(link);
+            }
+        }
+        let mut leaf = layers.leaf(checker, draft.name.clone(), action.unwrap_or_else(no_action));
+        leaf.stdin = layers.stdin().and_then(|stdin| self.stdin(checker, stdin, index, siblings, &mut links));
+        self.uses(&leaf.action, &body, index, &mut links);
+        refuse_idle_rule(checker, draft.keys, &links);
+        leaf.depends_on = links
+            .iter()
+            .filter_map(|link| Some(Need { task: link.to.clone(), when: link.kind.when()? }))
+            .collect();
+        leaf.is_templated = leaf.holds_expressions();
+        let written = || draft.written.iter().chain(inherited.written.iter().copied());
+        let asked = expressions::check(checker, written(), &self.scope(&leaf, siblings));
+        all.asked.extend((!asked.is_empty()).then_some((index, asked)));
+        all.locate(written(), self.text);
+        all.leaves.push(leaf);
+        all.links.extend(links);
+        all.places.push(draft.place);
+    }
+
+    fn scope<'s>(&'s self, leaf: &'s Leaf, siblings: &'s Siblings) -> expressions::Scope<'s> {
+        expressions::Scope { leaf, params: self.params, siblings, name: self.name, file: self.text }
+    }
+
+    /// An expression can read only jobs that have ended by then.
+    fn check_asked(&self, checker: &mut Checker, all: &Leaves, siblings: &Siblings) {
+        for (index, asked) in &all.asked {
+            let needed = all.needed_by(*index);
+            let scope = self.scope(&all.leaves[*index], siblings);
+            expressions::check_asked(checker, asked, &scope, |name| needed.contains(name));
+        }
+    }
+
+    /// Where the standard output of another job is read, that job is one it depends on.
+    fn stdin(
+        &self,
+        checker: &mut Checker,
+        written: &WrittenStdin,
+        leaf: usize,
+        siblings: &Siblings,
+        links: &mut Vec<Link>,
+    ) -> Option<Stdin> {
+        let (name, place, stream) = match written {
+            WrittenStdin::Text(text) => return Some(Stdin::Text { text: text.clone() }),
+            WrittenStdin::File(path) => return Some(Stdin::File { path: path.clone() }),
+            WrittenStdin::Task { name, place, stream } => (name, place, *stream),
+        };
+        let Some(task) = siblings.get(name) else {
+            let message = format!("`stdin` reads from `{name}`, which is no child of this pipeline");
+            let finding = Finding::new(Code::E0302, place.clone(), message, "no child has this name");
+            let meant = crate::base::did_you_mean(name, siblings.keys().map(String::as_str));
+            checker.report(
+                finding
+                    .suggest(meant, || "it can read the output of a child of the same pipeline".to_owned()),
+            );
+            return None;
+        };
+        let when = if stream { When::Started } else { When::Succeeded };
+        match links.iter_mut().find(|link| link.to == *task) {
+            Some(link) if stream && link.kind == LinkKind::Chain => link.kind = LinkKind::Need(when),
+            Some(link) if stream && link.kind != LinkKind::Need(When::Started) => {
+                let message =
+                    format!("a job that reads the stream of `{name}` cannot wait until that has ended");
+                let finding = Finding::new(Code::E0137, link.span.clone(), message, "this waits for its end");
+                checker.report(
+                    finding
+                        .also(place.clone(), "this streams")
+                        .help("leave it out of `depends_on`: both start together"),
+                );
+            }
+            Some(_) => {}
+            None => {
+                links.push(Link { leaf, to: task.clone(), span: place.clone(), kind: LinkKind::Need(when) })
+            }
+        }
+        Some(Stdin::Task { task: task.clone(), stream })
+    }
+
+    /// A task that creates runs of itself would never end.
+    fn uses(&self, action: &Action, body: &Body<'_>, leaf: usize, links: &mut Vec<Link>) {
+        let Action::Call { function, .. } = action else { return };
+        let Some(Ok(to)) = actions::used_task(function).map(TaskName::new) else { return };
+        let span = body.first().map_or(0..0, |field| field.value.span.clone());
+        links.push(Link { leaf, to, span, kind: LinkKind::Uses });
+    }
+}
+
+/// A child under `finally` must not have the name of another.
+fn take_finals<'t>(checker: &mut Checker, finals: Vec<Child<'t>>, children: &mut Vec<Child<'t>>) {
+    for child in finals {
+        if let Some(same) = children.iter().find(|other| other.id == child.id) {
+            let message = format!("two children are called `{}`", child.id);
+            let finding = Finding::new(Code::E0106, child.place.clone(), message, "named again here");
+            checker.report(finding.also(same.place.clone(), "first named here"));
+            continue;
+        }
+        children.push(child);
+    }
+}
+
+/// A rule about dependencies means nothing where there are none.
+fn refuse_idle_rule(checker: &mut Checker, keys: &LeafKeys, links: &[Link]) {
+    let needs = links.iter().filter(|link| link.kind.when().is_some()).count();
+    let Some((rule, place)) = &keys.rule else { return };
+    if needs == 0 && *rule != Rule::Always {
+        let message = "a rule about dependencies, and there are none";
+        let finding = Finding::new(Code::E0137, place.clone(), message, "this has no effect");
+        checker.report(finding.help("write what it waits for under `depends_on`"));
+    }
+}
+
+/// One leaf before it is put together.
+struct Draft<'d, 't> {
+    name: TaskName,
+    path: &'d Path<'d>,
+    place: Range<usize>,
+    keys: &'d LeafKeys,
+    body: &'d Body<'t>,
+    written: &'d [Text],
+    needs: Vec<Written>,
 }
 
 /// Stands for a body that is missing or wrong: the file has an error then and never becomes active, but what its
@@ -365,4 +618,53 @@ struct Leaves {
     leaves: Vec<Leaf>,
     links: Vec<Link>,
     places: Vec<Range<usize>>,
+    expressions: Vec<Located>,
+    /// Which jobs the expressions of a leaf read.
+    asked: Vec<(usize, Vec<Asked>)>,
+}
+
+impl Leaves {
+    fn locate<'w>(&mut self, written: impl Iterator<Item = &'w Text>, file: &str) {
+        self.expressions.extend(written.flat_map(|text| expressions::located(text, file)));
+    }
+
+    /// The full names of everything in this file that a leaf depends on, and of what those need of other files.
+    fn needed_by(&self, leaf: usize) -> HashSet<&str> {
+        let numbers: HashMap<&str, usize> =
+            self.leaves.iter().enumerate().map(|(at, leaf)| (leaf.name.as_str(), at)).collect();
+        let (mut found, mut open) = (HashSet::new(), vec![leaf]);
+        while let Some(at) = open.pop() {
+            for need in &self.leaves[at].depends_on {
+                if found.insert(need.task.as_str()) {
+                    open.extend(numbers.get(need.task.as_str()));
+                }
+            }
+        }
+        found
+    }
+
+    /// What stands under `finally` comes after everything else, whatever happened.
+    fn finish_finals(&mut self, children: &[Child<'_>]) {
+        let is_final: Vec<bool> = children.iter().map(|child| child.is_final).collect();
+        if !is_final.contains(&true) || is_final.len() != self.leaves.len() {
+            return;
+        }
+        let names: Vec<TaskName> = self.leaves.iter().map(|leaf| leaf.name.clone()).collect();
+        for (index, leaf) in self.leaves.iter_mut().enumerate().filter(|(index, _)| is_final[*index]) {
+            let others =
+                names.iter().enumerate().filter(|(other, _)| !is_final[*other]).map(|(_, name)| name);
+            let missing: Vec<TaskName> = others
+                .filter(|name| !leaf.depends_on.iter().any(|need| need.task == **name))
+                .cloned()
+                .collect();
+            for to in missing {
+                leaf.depends_on.push(Need { task: to.clone(), when: When::Ended });
+                let span = children[index].place.clone();
+                self.links.push(Link { leaf: index, to, span, kind: LinkKind::Final });
+            }
+            if leaf.rule == Rule::AllSucceeded {
+                leaf.rule = Rule::Always;
+            }
+        }
+    }
 }

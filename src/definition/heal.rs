@@ -69,6 +69,13 @@ fn diagnose(text: &str, error: &ScanError) -> Wound {
     if let Some(finding) = leading_tab(text, at) {
         return Wound { finding, patch: None };
     }
+    if let Some(value) = bare_expression(text, at) {
+        let message = "an expression between `{ }` or `[ ]` must be quoted";
+        let label = "YAML reads the braces of `${{` as its own";
+        let fix = quoted(&text[value.clone()]);
+        let finding = Finding::new(Code::E0155, value.clone(), message, label).fix(value.clone(), fix);
+        return Wound { finding, patch: Patch::over(text, value) };
+    }
     if let Some(value) = unquoted_star(text, at) {
         return Wound { finding: quote_the_star(text, value.clone()), patch: Patch::over(text, value) };
     }
@@ -197,6 +204,19 @@ pub(super) fn quote_the_star(text: &str, value: Range<usize>) -> Finding {
     let message = "a cron expression that starts with `*` must be quoted";
     Finding::new(Code::E0103, value.clone(), message, "YAML reads a leading `*` as a reference to an anchor")
         .fix(value, fix)
+}
+
+/// A value with an expression around `at` that stands without quotes inside a mapping or list on one line.
+fn bare_expression(text: &str, at: usize) -> Option<Range<usize>> {
+    let (start, line) = line_at(text, at);
+    let opens = line.match_indices("${{").map(|(place, _)| place);
+    let open = opens.filter(|place| start + place <= at).last()?;
+    let end = open + line[open..].find("}}")? + 2;
+    let from = line[..open].rfind([' ', '[', '{', ',']).map_or(0, |before| before + 1);
+    let is_quoted = line[from..].starts_with(['"', '\'']);
+    let is_inside = line[..from].contains(['{', '[']);
+    let end = end + line[end..].find([',', '}', ']', ' ']).unwrap_or(line.len() - end);
+    (is_inside && !is_quoted && at <= start + end).then_some(start + from..start + end)
 }
 
 fn reserved_start(text: &str, at: usize) -> Option<Range<usize>> {

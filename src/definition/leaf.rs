@@ -4,12 +4,15 @@
 //! children.
 
 use super::fields::{Checker, Field, Path};
-use super::known;
-use super::task::{Action, Cleanup, Hook, Leaf, Retry, Signal, Stop};
-use super::{
-    policy,
-    problem::{Code, Finding},
-};
+use super::freshness::{self, Freshness};
+use super::gate::{self, Precondition, Rule};
+use super::problem::{Code, Finding};
+use super::repeat::{self, Repeat};
+use super::secret::{self, Secret};
+use super::spread::{self, Spread};
+use super::stdin::{self, WrittenStdin};
+use super::task::{Action, Cleanup, Hook, Leaf, ParamType, Retry, Signal, Stop};
+use super::{declared, keys, known, policy};
 use crate::base::{Millis, TaskName};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -30,6 +33,17 @@ pub(super) struct LeafKeys {
     hooks: Option<Vec<Hook>>,
     cleanup: Option<Vec<Cleanup>>,
     continue_on_error: Option<bool>,
+    condition: Option<String>,
+    preconditions: Option<Vec<Precondition>>,
+    pub(super) rule: Option<(Rule, Range<usize>)>,
+    pub(super) spread: Option<(Spread, Range<usize>)>,
+    dotenv: Option<Vec<String>>,
+    secrets: Vec<Secret>,
+    pub(super) stdin: Option<WrittenStdin>,
+    outputs: Option<BTreeMap<String, ParamType>>,
+    artifacts: Option<Vec<String>>,
+    freshness: freshness::Written,
+    repeat: Option<Repeat>,
 }
 
 impl LeafKeys {
@@ -44,7 +58,7 @@ impl LeafKeys {
             }
             "env" => self.env = environment(checker, field),
             "shell" => self.shell = policy::shell(checker, value),
-            "working_dir" => self.working_dir = checker.filled_text(value, key),
+            "working_dir" => self.working_dir = checker.filled_template(value, key),
             "priority" => self.priority = policy::priority(checker, value),
             "timeout" => self.timeout = checker.span(value, key, false),
             "stop" => (self.signal, self.grace) = policy::stop(checker, value, path),
@@ -53,7 +67,50 @@ impl LeafKeys {
             "hooks" => self.hooks = Some(policy::hooks(checker, value, path)),
             "cleanup" => self.cleanup = Some(policy::cleanup(checker, value, path)),
             "continue_on_error" => self.continue_on_error = checker.boolean(value, key),
+            "dotenv" => self.dotenv = Some(freshness::patterns(checker, field)),
+            "secrets" => self.secrets = secret::secrets(checker, value, path),
+            _ => return self.take_gate(field, path, checker) || self.take_result(field, path, checker),
+        }
+        true
+    }
+
+    /// What lets it start.
+    fn take_gate(&mut self, field: &Field<'_>, path: &Path<'_>, checker: &mut Checker) -> bool {
+        let (key, value) = (field.key, field.value);
+        match key {
+            "if" => self.condition = gate::condition(checker, value, key),
+            "preconditions" => self.preconditions = Some(gate::preconditions(checker, value, path)),
+            "trigger_rule" => self.take_rule(field, gate::rule(checker, value), checker),
+            "join" => self.take_rule(field, gate::join(checker, value, path), checker),
+            "strategy" => self.take_spread(field, spread::strategy(checker, value, path), checker),
+            "foreach" => self.take_spread(field, spread::foreach(checker, value, path), checker),
+            "stdin" => self.stdin = stdin::stdin(checker, value, path),
             _ => return false,
+        }
+        true
+    }
+
+    fn take_rule(&mut self, field: &Field<'_>, rule: Option<Rule>, checker: &mut Checker) {
+        if let Some((_, first)) = &self.rule {
+            refuse_both(checker, field, first, "a task has either `trigger_rule` or `join`");
+        }
+        self.rule = rule.map(|rule| (rule, field.place.clone())).or(self.rule.take());
+    }
+
+    fn take_spread(&mut self, field: &Field<'_>, spread: Option<Spread>, checker: &mut Checker) {
+        if let Some((_, first)) = &self.spread {
+            refuse_both(checker, field, first, "a task has either `strategy` or `foreach`");
+        }
+        self.spread = spread.map(|spread| (spread, field.place.clone())).or(self.spread.take());
+    }
+
+    /// What it makes, and whether there is anything to make.
+    fn take_result(&mut self, field: &Field<'_>, path: &Path<'_>, checker: &mut Checker) -> bool {
+        match field.key {
+            "outputs" => self.outputs = Some(declared::outputs(checker, field.value, path)),
+            "artifacts" => self.artifacts = Some(freshness::patterns(checker, field)),
+            "repeat" => self.repeat = repeat::repeat(checker, field.value, path),
+            _ => return self.freshness.take(field, checker),
         }
         true
     }
@@ -69,6 +126,11 @@ impl LeafKeys {
     }
 }
 
+fn refuse_both(checker: &mut Checker, field: &Field<'_>, first: &Range<usize>, message: &str) {
+    let finding = Finding::new(Code::E0137, field.place.clone(), message, "the second one");
+    checker.report(finding.also(first.clone(), "the first one"));
+}
+
 /// Says that there is one spelling, and this is an alias of it.
 pub(super) fn hint_at(checker: &mut Checker, place: &Range<usize>, alias: &str, ours: &str) {
     let message = format!("`{alias}` is understood, but here it is written `{ours}`");
@@ -76,7 +138,7 @@ pub(super) fn hint_at(checker: &mut Checker, place: &Range<usize>, alias: &str, 
 }
 
 pub(super) fn environment(checker: &mut Checker, field: &Field<'_>) -> BTreeMap<String, String> {
-    let entries = checker.text_map(field.value, field.key);
+    let entries = checker.template_map(field.value, field.key);
     let is_good =
         |(name, place, _): &(String, Range<usize>, String)| checker.is_identifier(name, place, "a variable");
     entries.into_iter().filter(is_good).map(|(name, _, text)| (name, text)).collect()
@@ -87,13 +149,11 @@ pub(super) fn defaults(checker: &mut Checker, field: &Field<'_>, above: &Path<'_
     let path = above.child("defaults");
     let mut keys = LeafKeys::default();
     for field in checker.fields(field.value, &path).unwrap_or_default() {
-        if keys.take(&field, &path, checker) {
+        let differs = known::NO_DEFAULT.contains(&field.key);
+        if !differs && keys.take(&field, &path, checker) {
             continue;
         }
-        if known::BODIES.contains(&field.key)
-            || known::TASK_ONLY.contains(&field.key)
-            || field.key == "depends_on"
-        {
+        if differs {
             let message = format!("`{}` cannot be a default", field.key);
             checker.report(Finding::new(
                 Code::E0133,
@@ -102,7 +162,7 @@ pub(super) fn defaults(checker: &mut Checker, field: &Field<'_>, above: &Path<'_
                 "this differs from child to child",
             ));
         } else {
-            checker.unknown(&field, &path, known::LEAF, known::LATER);
+            checker.unknown(&field, &path, &keys::DEFAULTS);
         }
     }
     keys
@@ -113,6 +173,8 @@ pub(super) fn defaults(checker: &mut Checker, field: &Field<'_>, above: &Path<'_
 pub(super) struct Layers<'k> {
     /// Of the leaf itself.
     pub(super) own: &'k LeafKeys,
+    /// Of the templates it extends, the nearest first.
+    pub(super) templates: &'k [&'k LeafKeys],
     /// Of `defaults` in its file.
     pub(super) defaults: Option<&'k LeafKeys>,
     /// Of the pipeline it is a child of.
@@ -125,7 +187,8 @@ pub(super) struct Layers<'k> {
 
 impl<'k> Layers<'k> {
     fn nearest(&self) -> impl DoubleEndedIterator<Item = &'k LeafKeys> + use<'k> {
-        [Some(self.own), self.defaults, self.pipeline, Some(self.host)].into_iter().flatten()
+        let farther = [self.defaults, self.pipeline, Some(self.host)].into_iter().flatten();
+        std::iter::once(self.own).chain(self.templates.iter().copied()).chain(farther)
     }
 
     fn first<T>(&self, get: impl Fn(&'k LeafKeys) -> Option<T>) -> Option<T> {
@@ -142,19 +205,26 @@ impl<'k> Layers<'k> {
         self.first(|keys| keys.shell.clone())
     }
 
-    /// The complete leaf.
-    pub(super) fn leaf(&self, name: TaskName, action: Action, depends_on: Vec<TaskName>) -> Leaf {
+    /// The complete leaf, save what it is connected with: its dependencies and what it reads.
+    pub(super) fn leaf(&self, checker: &mut Checker, name: TaskName, action: Action) -> Leaf {
         let usual = Stop::default();
         let mut env = self.host_env.clone();
         env.extend(self.merge(|keys| &keys.env));
         Leaf {
-            name,
-            description: self.own.description.clone(),
+            description: self.about().find_map(|keys| keys.description.clone()),
             labels: self.merge(|keys| &keys.labels),
-            depends_on,
-            action,
+            rule: self.first(|keys| keys.rule.as_ref().map(|(rule, _)| *rule)).unwrap_or_default(),
+            condition: self.first(|keys| keys.condition.clone()),
+            preconditions: self.first(|keys| keys.preconditions.clone()).unwrap_or_default(),
+            spread: self.first(|keys| keys.spread.as_ref().map(|(spread, _)| spread.clone())),
             working_dir: self.first(|keys| keys.working_dir.clone()),
             env,
+            dotenv: self.first(|keys| keys.dotenv.clone()).unwrap_or_default(),
+            secrets: self.secrets(),
+            outputs: self.first(|keys| keys.outputs.clone()).unwrap_or_default(),
+            artifacts: self.first(|keys| keys.artifacts.clone()).unwrap_or_default(),
+            freshness: self.freshness(checker),
+            repeat: self.first(|keys| keys.repeat.clone()),
             priority: self.first(|keys| keys.priority).unwrap_or(0),
             timeout: self.first(|keys| keys.timeout),
             stop: Stop {
@@ -165,13 +235,40 @@ impl<'k> Layers<'k> {
             hooks: self.hooks(),
             cleanup: self.first(|keys| keys.cleanup.clone()).unwrap_or_default(),
             continue_on_error: self.first(|keys| keys.continue_on_error).unwrap_or(false),
+            ..Leaf::new(name, action)
         }
     }
 
+    /// The places that are about this leaf alone. (A pipeline's description is not about its children.)
+    fn about(&self) -> impl Iterator<Item = &'k LeafKeys> + use<'k> {
+        std::iter::once(self.own).chain(self.templates.iter().copied())
+    }
+
+    fn freshness(&self, checker: &mut Checker) -> Option<Freshness> {
+        let written = self.nearest().map(|keys| &keys.freshness).find(|written| written.is_given());
+        written.and_then(|written| written.finish(checker))
+    }
+
+    /// The nearest of each name, the farthest first, as with variables.
+    fn secrets(&self) -> Vec<Secret> {
+        let mut secrets: Vec<Secret> = Vec::new();
+        for secret in self.nearest().flat_map(|keys| &keys.secrets) {
+            if !secrets.iter().any(|other| other.name == secret.name) {
+                secrets.push(secret.clone());
+            }
+        }
+        secrets
+    }
+
+    /// What it reads, as written.
+    pub(super) fn stdin(&self) -> Option<&'k WrittenStdin> {
+        self.first(|keys| keys.stdin.as_ref())
+    }
+
     fn hooks(&self) -> Vec<Hook> {
-        let near = [Some(self.own), self.defaults, Some(self.host)]
-            .into_iter()
-            .flatten()
+        let near = self
+            .about()
+            .chain([self.defaults, Some(self.host)].into_iter().flatten())
             .find_map(|keys| keys.hooks.clone());
         let mut hooks = self.pipeline.and_then(|keys| keys.hooks.clone()).unwrap_or_default();
         hooks.extend(near.unwrap_or_default());

@@ -5,38 +5,71 @@
 //! is read.
 
 mod across;
+mod actions;
 mod body;
 mod catalog;
+mod cells;
 mod children;
 mod codes;
 mod declared;
+mod dotenv;
+mod expressions;
 mod fields;
 mod file;
+mod freshness;
+mod gate;
 mod heal;
+pub(crate) mod keys;
 mod known;
 mod leaf;
 mod normal;
+mod outputs;
 mod params;
 mod policy;
 mod problem;
+mod repeat;
+mod secret;
 mod settings;
+mod shell;
 mod source;
+mod spread;
+mod stdin;
 mod task;
+mod template;
+mod templates;
+mod texts;
 mod timetable;
+mod token;
 mod tree;
 mod values;
 mod words;
 
+pub use actions::{Argument, BuiltIn, Shape, built_in_actions, is_built_in, span_of};
 pub use body::Registered;
 pub use catalog::{Catalog, Found};
-pub use params::{ParamFault, ParamProblem, bind, bind_json, environment};
+pub use cells::{CellsError, cell_names, matrix_cells, seen_as_items, seen_as_matrix};
+pub use dotenv::{DotenvProblem, dotenv};
+pub use freshness::{Freshness, Method};
+pub use gate::{Check, Need, Precondition, Rule, When};
+pub use keys::{SchemaKind, reference, schema};
+pub use outputs::{OutputFault, OutputProblem, outputs};
+pub use params::{ParamFault, ParamProblem, bind, bind_json, environment, read as read_param};
 pub use problem::{Code, Exhibit, Fix, Mark, Place, Problem, Severity, apply_fixes, explain};
-pub use settings::{Durability, Settings};
+pub use repeat::{Again, Repeat};
+pub use secret::{Secret, SecretSource};
+pub use settings::{Channel, Durability, Settings};
+pub use shell::{SafeScript, ScriptPart, ShellTrouble, ShellTroubleKind, is_posix_shell, safe_script};
 pub use source::Source;
+pub use spread::{MOST_CELLS, Over, Spread};
+pub use stdin::{Stdin, Stdout};
 pub use task::{
-    Action, Cleanup, Hook, Leaf, OnHookError, Overlap, Param, ParamType, Params, Retry, Signal, Stop, Task,
-    Timetable,
+    APPROVAL, Action, Cleanup, Hook, Leaf, OnHookError, Overlap, Param, ParamType, Params, Retry, Signal,
+    Stop, Task, Timetable, USES_TASK, is_waiting,
 };
+pub use template::{
+    Expression, Piece, Reference, Template, TemplateError, TemplateErrorKind, references, shown,
+};
+pub use texts::TextMut;
 pub use words::words;
 
 #[cfg(test)]

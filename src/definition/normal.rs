@@ -15,6 +15,10 @@ struct NormalTask<'t> {
     description: Option<&'t str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: &'t BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'t str>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    metadata: &'t Value,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     params: Vec<NormalParam<'t>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -29,7 +33,7 @@ struct NormalParam<'t> {
     #[serde(rename = "type")]
     kind: ParamType,
     #[serde(skip_serializing_if = "Option::is_none")]
-    default: Option<&'t Value>,
+    default: Option<Value>,
     required: bool,
     #[serde(rename = "enum", skip_serializing_if = "<[Value]>::is_empty")]
     choices: &'t [Value],
@@ -60,6 +64,8 @@ impl<'t> NormalTask<'t> {
             name: task.name.as_str(),
             description: task.description.as_deref(),
             labels: &task.labels,
+            group: task.group.as_deref(),
+            metadata: &task.metadata,
             params: task.params.iter().map(NormalParam::new).collect(),
             schedule: task.timetables.iter().map(NormalTimetable::new).collect(),
             is_pipeline: task.is_pipeline,
@@ -73,7 +79,7 @@ impl<'t> NormalParam<'t> {
         NormalParam {
             name: &param.name,
             kind: param.kind,
-            default: param.default.as_ref(),
+            default: param.default.clone().or_else(|| param.late.clone().map(Value::String)),
             required: param.required,
             choices: &param.choices,
             pattern: param.pattern.as_deref(),

@@ -164,7 +164,7 @@ pub fn environment(params: &Params) -> Vec<(String, String)> {
     params.iter().map(variable).collect()
 }
 
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => {
@@ -181,7 +181,7 @@ fn shown(value: &Value) -> String {
 }
 
 /// Reads one value as its parameter's type and checks it against every rule.
-pub(super) fn read(param: &Param, value: &Value) -> Result<Value, ParamFault> {
+pub fn read(param: &Param, value: &Value) -> Result<Value, ParamFault> {
     let typed = typed(param.kind, value)
         .ok_or_else(|| ParamFault::Type { value: shown(value), expected: expected(param.kind) })?;
     if !param.choices.is_empty() && !param.choices.contains(&typed) {
@@ -327,6 +327,7 @@ mod tests {
             name: name.to_owned(),
             kind,
             default: None,
+            late: None,
             required: false,
             choices: Vec::new(),
             pattern: None,

@@ -1,7 +1,7 @@
 //! The values of single leaf keys: interpreter, priority, stopping, retrying, hooks, tidying up.
 
 use super::fields::{Checker, Field, Path, list};
-use super::known;
+use super::keys;
 use super::problem::{Code, Finding};
 use super::task::{Cleanup, Hook, OnHookError, Retry, Signal};
 use super::tree::{Kind, Node};
@@ -73,7 +73,7 @@ pub(super) fn stop(
         match field.key {
             "signal" => signal_given = signal(checker, field.value, "signal"),
             "grace" => grace = checker.span(field.value, "grace", true),
-            _ => _ = checker.unknown(&field, &path, &["signal", "grace"], known::LATER_STOP),
+            _ => _ = checker.unknown(&field, &path, &keys::STOP),
         }
     }
     (signal_given, grace)
@@ -98,8 +98,6 @@ pub(super) fn signal(checker: &mut Checker, node: &Node<'_>, what: &str) -> Opti
     None
 }
 
-const RETRY: &[&str] = &["attempts", "delay", "backoff", "max_delay", "jitter", "on_exit", "not_on_exit"];
-
 /// A number of further tries, or a mapping.
 pub(super) fn retry(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) -> Option<Retry> {
     if let Kind::Text { .. } | Kind::Null = node.kind {
@@ -122,7 +120,7 @@ pub(super) fn retry(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) ->
             "jitter" => retry.jitter = checker.number(value, key, 0.0..=1.0).unwrap_or(0.0),
             "on_exit" => retry.on_exit = exit_codes(checker, &field),
             "not_on_exit" => retry.not_on_exit = exit_codes(checker, &field),
-            _ => _ = checker.unknown(&field, &path, RETRY, known::LATER_RETRY),
+            _ => _ = checker.unknown(&field, &path, &keys::RETRY),
         }
     }
     if !has_attempts {
@@ -182,7 +180,7 @@ fn hook(checker: &mut Checker, node: &Node<'_>, path: &Path<'_>) -> Option<Hook>
                 let words = [("warn", OnHookError::Warn), ("fail", OnHookError::Fail)];
                 on_error = checker.choice(field.value, "on_error", &words).unwrap_or_default();
             }
-            _ => _ = checker.unknown(&field, path, &["file", "on_error"], &[]),
+            _ => _ = checker.unknown(&field, path, &keys::HOOK),
         }
     }
     if !has_file {
@@ -204,19 +202,19 @@ pub(super) fn cleanup(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) 
 
 fn cleanup_item(checker: &mut Checker, node: &Node<'_>, path: &Path<'_>) -> Option<Cleanup> {
     if !matches!(node.kind, Kind::Map(_)) {
-        return checker.filled_text(node, "cleanup").map(|script| Cleanup::Run { script });
+        return checker.filled_template(node, "cleanup").map(|script| Cleanup::Run { script });
     }
     let fields = checker.fields(node, path)?;
     let (known, unknown): (Vec<_>, Vec<_>) =
         fields.into_iter().partition(|field| matches!(field.key, "run" | "exec" | "remove"));
     for field in &unknown {
-        checker.unknown(field, path, &["run", "exec", "remove"], &[]);
+        checker.unknown(field, path, &keys::CLEANUP);
     }
     match known.as_slice() {
         [field] => match field.key {
-            "run" => checker.filled_text(field.value, "run").map(|script| Cleanup::Run { script }),
+            "run" => checker.filled_template(field.value, "run").map(|script| Cleanup::Run { script }),
             "exec" => argv(checker, field.value).map(|argv| Cleanup::Exec { argv }),
-            _ => checker.filled_text(field.value, "remove").map(|path| Cleanup::Remove { path }),
+            _ => checker.filled_template(field.value, "remove").map(|path| Cleanup::Remove { path }),
         },
         [] => {
             if unknown.is_empty() {
@@ -243,6 +241,7 @@ fn cleanup_item(checker: &mut Checker, node: &Node<'_>, path: &Path<'_>) -> Opti
 pub(super) fn argv(checker: &mut Checker, node: &Node<'_>) -> Option<Vec<String>> {
     if let Kind::Text { text, .. } = &node.kind
         && text.contains(char::is_whitespace)
+        && !text.contains("${{")
     {
         let words = text.split_whitespace().collect::<Vec<_>>().join(", ");
         let finding = Finding::new(
@@ -263,7 +262,7 @@ pub(super) fn argv(checker: &mut Checker, node: &Node<'_>) -> Option<Vec<String>
         return None;
     }
     let before = checker.findings.len();
-    let argv = checker.texts(node, "exec");
+    let argv = checker.templates(node, "exec");
     if checker.findings.len() > before || matches!(node.kind, Kind::Broken) {
         return None;
     }

@@ -4,10 +4,13 @@
 
 use super::fields::{Checker, Field, Path};
 use super::file::with_tree;
-use super::known;
+use super::keys;
 use super::leaf::{self, LeafKeys};
-use super::problem::{Problem, settle_all};
+use super::policy;
+use super::problem::{Code, Finding, Problem, settle_all};
+use super::secret::{self, Secret};
 use super::source::Source;
+use super::templates::{self, Shared};
 use super::timetable;
 use super::tree::Node;
 use crate::schedule::Zone;
@@ -25,8 +28,23 @@ pub struct Settings {
     pub env: BTreeMap<String, String>,
     /// What is awaited before a step counts as done.
     pub durability: Durability,
+    /// Secrets for every job.
+    pub secrets: Vec<Secret>,
+    /// How `uses: notify` reaches somebody, by the name of the channel.
+    pub notify: BTreeMap<String, Channel>,
     /// Leaf keys for every task.
     pub(super) defaults: LeafKeys,
+    /// What tasks of every file can extend.
+    pub(super) templates: BTreeMap<String, Shared>,
+}
+
+/// A way to tell somebody something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// A program that gets the title and the message as its last two arguments.
+    Command(Vec<String>),
+    /// An address that gets `{"title", "text"}` as JSON by POST.
+    Webhook(String),
 }
 
 /// What is awaited before a step counts as done.
@@ -40,14 +58,21 @@ pub enum Durability {
     Full,
 }
 
-const SETTINGS: &[&str] = &["slots", "timezone", "env", "defaults", "durability"];
 const ROOT: Path<'static> = Path::root("neap.yaml");
 
 impl Settings {
     /// The settings of a project without `neap.yaml`, in this zone.
     pub fn new(timezone: Zone) -> Settings {
-        let (env, defaults) = (BTreeMap::new(), LeafKeys::default());
-        Settings { slots: None, timezone, env, durability: Durability::default(), defaults }
+        Settings {
+            slots: None,
+            timezone,
+            env: BTreeMap::new(),
+            secrets: Vec::new(),
+            notify: BTreeMap::new(),
+            durability: Durability::default(),
+            defaults: LeafKeys::default(),
+            templates: BTreeMap::new(),
+        }
     }
 
     /// Decodes `neap.yaml`; `timezone` is the zone when the file names none.
@@ -89,14 +114,49 @@ impl Settings {
                 }
             }
             "env" => self.env = leaf::environment(checker, field),
+            "secrets" => self.secrets = secret::secrets(checker, value, &ROOT),
+            "notify" => self.notify = channels(checker, field),
+            "templates" => self.templates = templates::shared(checker, field, &ROOT),
             "defaults" => self.defaults = leaf::defaults(checker, field, &ROOT),
             "durability" => {
                 let words = [("normal", Durability::Normal), ("full", Durability::Full)];
                 self.durability = checker.choice(value, key, &words).unwrap_or_default();
             }
-            _ => _ = checker.unknown(field, &ROOT, SETTINGS, known::LATER_SETTINGS),
+            _ => _ = checker.unknown(field, &ROOT, &keys::SETTINGS),
         }
     }
+}
+
+/// `notify: {ops: {command: […]}, chat: {webhook: …}}`.
+fn channels(checker: &mut Checker, field: &Field<'_>) -> BTreeMap<String, Channel> {
+    let path = ROOT.child("notify");
+    let mut channels = BTreeMap::new();
+    for entry in checker.fields(field.value, &path).unwrap_or_default() {
+        let channel = channel(checker, &entry, &path.child(entry.key));
+        channels.extend(channel.map(|channel| (entry.key.to_owned(), channel)));
+    }
+    channels
+}
+
+fn channel(checker: &mut Checker, entry: &Field<'_>, path: &Path<'_>) -> Option<Channel> {
+    let mut found = None;
+    for field in checker.fields(entry.value, path)? {
+        match field.key {
+            "command" => found = policy::argv(checker, field.value).map(Channel::Command),
+            "webhook" => found = checker.filled_text(field.value, "webhook").map(Channel::Webhook),
+            _ => _ = checker.unknown(&field, path, &keys::CHANNEL),
+        }
+    }
+    if found.is_none() && checker.findings.is_empty() {
+        let message = format!("the channel `{}` leads nowhere", entry.key);
+        checker.report(Finding::new(
+            Code::E0130,
+            entry.place.clone(),
+            message,
+            "`command` or `webhook` is required",
+        ));
+    }
+    found
 }
 
 #[cfg(test)]

@@ -2,6 +2,12 @@
 //!
 //! Everything here is plain values that can be stored: a run keeps the leaves it was created with.
 
+use super::freshness::Freshness;
+use super::gate::{Need, Precondition, Rule};
+use super::repeat::Repeat;
+use super::secret::Secret;
+use super::spread::Spread;
+use super::stdin::Stdin;
 use crate::base::{Millis, TaskName};
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
@@ -22,6 +28,10 @@ pub struct Task {
     pub description: Option<String>,
     /// For people and selectors.
     pub labels: BTreeMap<String, String>,
+    /// Under which heading lists show it.
+    pub group: Option<String>,
+    /// Whatever its author wants to keep beside it. It means nothing here.
+    pub metadata: serde_json::Value,
     /// What may be given when a run is created.
     pub params: Vec<Param>,
     /// When runs are created without anybody asking.
@@ -45,9 +55,21 @@ pub struct Leaf {
     /// For people and selectors.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Full names of the tasks (leaves or pipelines) that must have succeeded before it starts.
+    /// The tasks (leaves or pipelines) it waits for, and what of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub depends_on: Vec<TaskName>,
+    pub depends_on: Vec<Need>,
+    /// How many of them must come out well.
+    #[serde(default, skip_serializing_if = "Rule::is_usual")]
+    pub rule: Rule,
+    /// A Lua expression: when it is false or nil, the job is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// What must hold when it becomes ready, or else it fails.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preconditions: Vec<Precondition>,
+    /// Whether it becomes many jobs, one for each cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
     /// What it does.
     pub action: Action,
     /// The directory it starts in, relative to the project; the project itself when absent.
@@ -56,6 +78,27 @@ pub struct Leaf {
     /// Variables added to its environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Files with further variables, relative to the project; `env` wins over them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dotenv: Vec<String>,
+    /// Variables whose values nobody may see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Secret>,
+    /// What it reads; nothing when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<Stdin>,
+    /// The outputs it declares, with their types. Each must be there when it succeeds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, ParamType>,
+    /// Files that are kept with the run: paths or patterns, relative to its working directory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
+    /// How it is told whether there is anything to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<Freshness>,
+    /// Whether it is done again after it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
     /// -100 to 100; a larger number gets a slot earlier.
     #[serde(default)]
     pub priority: i32,
@@ -77,7 +120,78 @@ pub struct Leaf {
     /// Its failure neither fails the run nor stops what depends on it.
     #[serde(default)]
     pub continue_on_error: bool,
+    /// Some of its texts hold expressions, which are evaluated once, when it becomes ready.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_templated: bool,
 }
+
+impl Leaf {
+    /// A leaf of which nothing is said but what it does.
+    pub fn new(name: TaskName, action: Action) -> Leaf {
+        Leaf {
+            name,
+            description: None,
+            labels: BTreeMap::new(),
+            depends_on: Vec::new(),
+            rule: Rule::default(),
+            condition: None,
+            preconditions: Vec::new(),
+            spread: None,
+            action,
+            working_dir: None,
+            env: BTreeMap::new(),
+            dotenv: Vec::new(),
+            secrets: Vec::new(),
+            stdin: None,
+            outputs: BTreeMap::new(),
+            artifacts: Vec::new(),
+            freshness: None,
+            repeat: None,
+            priority: 0,
+            timeout: None,
+            stop: Stop::default(),
+            retry: Retry::default(),
+            hooks: Vec::new(),
+            cleanup: Vec::new(),
+            continue_on_error: false,
+            is_templated: false,
+        }
+    }
+
+    /// Whether anything must be found out between its needs and its start.
+    pub fn needs_preparing(&self) -> bool {
+        self.is_templated
+            || self.condition.is_some()
+            || !self.preconditions.is_empty()
+            || self.spread.is_some()
+            || self.freshness.is_some()
+    }
+
+    /// Whether it waits more than it works, so that it needs no slot: it waits for another run, for a person, for a
+    /// moment or a file, or it only reads what the job beside it writes.
+    pub fn is_slotless(&self) -> bool {
+        matches!(&self.action, Action::Call { function, .. } if is_waiting(function))
+            || matches!(self.stdin, Some(Stdin::Task { stream: true, .. }))
+    }
+
+    /// The standard output it reads, when it reads one.
+    pub fn reads_from(&self) -> Option<(&TaskName, bool)> {
+        match &self.stdin {
+            Some(Stdin::Task { task, stream }) => Some((task, *stream)),
+            Some(Stdin::Text { .. } | Stdin::File { .. }) | None => None,
+        }
+    }
+}
+
+/// Whether a built-in action only waits: for another run, for a person, for a moment or a file.
+pub fn is_waiting(function: &str) -> bool {
+    function == APPROVAL || function.starts_with("wait.") || function.starts_with(USES_TASK)
+}
+
+/// `uses: approval`: a person decides.
+pub const APPROVAL: &str = "approval";
+/// `uses: task:NAME`: a run of another task.
+pub const USES_TASK: &str = "task:";
 
 /// The body of a leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -294,7 +408,7 @@ pub enum Overlap {
 }
 
 /// One declared parameter.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Param {
     /// `[A-Za-z_][A-Za-z0-9_]*`; the job sees it as `PARAM_` and the name in capitals.
     pub name: String,
@@ -302,6 +416,8 @@ pub struct Param {
     pub kind: ParamType,
     /// Used when nothing is given.
     pub default: Option<serde_json::Value>,
+    /// Used when nothing is given: a text with expressions, evaluated for each run.
+    pub late: Option<String>,
     /// Must be given (there is no default).
     pub required: bool,
     /// When not empty: the only values.

@@ -96,9 +96,10 @@ fn wrong_files_are_told_what_is_wrong() {
         count += 1;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(count >= 60, "only {count} wrong files");
+    assert!(count >= 150, "only {count} wrong files");
     let unseen: Vec<_> = super::Code::ALL.iter().filter(|code| !codes.contains(code)).collect();
-    let by_other_tests = [super::Code::E0111, super::Code::E0112, super::Code::E0117];
+    // The last one needs Lua to be found out: `tests/cli_write/check.rs`.
+    let by_other_tests = [super::Code::E0111, super::Code::E0112, super::Code::E0117, super::Code::E0154];
     assert!(unseen.iter().all(|code| by_other_tests.contains(code)), "no file has {unseen:?}");
     assert!(codes.iter().all(|code| explain(code.as_str()).is_some_and(|text| text.len() > 40)));
 }

@@ -1,7 +1,7 @@
 //! The key `schedule`: when runs are created without anybody asking.
 
 use super::fields::{Checker, Field, Path, list};
-use super::known;
+use super::keys;
 use super::params;
 use super::problem::{Code, Finding};
 use super::task::{Overlap, Param, Params, Timetable};
@@ -12,7 +12,6 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::ops::Range;
 
-const ENTRY: &[&str] = &["cron", "every", "at", "timezone", "params", "enabled", "overlap"];
 const WHEN: [&str; 3] = ["cron", "every", "at"];
 
 /// Expressions that were read already: files of one project say the same few things, and each reading costs.
@@ -99,7 +98,7 @@ fn timetable(
             "overlap" => entry.overlap = overlap(checker, field.value),
             _ => {
                 entry.is_strange = true;
-                checker.unknown(&field, path, ENTRY, known::LATER_SCHEDULE);
+                checker.unknown(&field, path, &keys::ENTRY);
             }
         }
     }

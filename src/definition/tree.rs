@@ -179,10 +179,6 @@ impl<'a> Builder<'a, '_> {
         if self.broken.iter().any(|range| range.contains(&span.start)) {
             return Node { kind: Kind::Broken, span };
         }
-        if text.contains("${{") {
-            self.findings.push(expression(self.text, &text, &span));
-            return Node { kind: Kind::Broken, span };
-        }
         let is_plain = style == ScalarStyle::Plain;
         // The parser gives `~` for what is not there at all.
         match is_plain && matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL") {
@@ -252,21 +248,4 @@ impl<'a> Builder<'a, '_> {
             None => finding.help(format!("define it first: `x-common: &{name} {{ timeout: 5m }}`")),
         }
     }
-}
-
-/// The finding for a value with `${{`, with the parameter's variable where one is named.
-fn expression(source: &str, text: &str, span: &Range<usize>) -> Finding {
-    let start =
-        source.get(span.clone()).and_then(|raw| raw.find("${{")).map_or(span.start, |at| span.start + at);
-    let end = source.get(start..).and_then(|rest| rest.find("}}")).map_or(start + 3, |at| start + at + 2);
-    let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
-    let name =
-        text.split_once("params.").map(|(_, rest)| rest.chars().take_while(is_name).collect::<String>());
-    let variable = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "day".to_owned());
-    let help = format!(
-        "a parameter is in the environment: `{variable}` is $PARAM_{}",
-        variable.to_ascii_uppercase()
-    );
-    let message = "expressions in `${{ }}` are not built yet";
-    Finding::new(Code::E0151, start..end, message, "this version does not evaluate it").help(help)
 }

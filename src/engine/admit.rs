@@ -1,25 +1,56 @@
 //! Who gets a free slot, and what the clock does to jobs.
 
 use super::Engine;
-use crate::base::{AttemptId, JobId};
+use crate::base::{AttemptId, JobId, Millis};
 use crate::engine::{Event, Order, Phase, Question, StopCause};
 
 impl Engine {
     /// Gives free slots to queued jobs in the order of the queue.
     pub(super) fn admit(&mut self) {
-        let free = self.slots.saturating_sub(self.state.busy().len());
-        let queued: Vec<JobId> = self.state.queue().take(free).collect();
+        loop {
+            let free = self.slots.saturating_sub(self.state.busy().len());
+            let queued: Vec<JobId> = self.state.slotless().chain(self.state.queue().take(free)).collect();
+            if queued.is_empty() {
+                return;
+            }
+            // A start may let others start, which need no slot.
+            self.admit_all(queued);
+        }
+    }
+
+    fn admit_all(&mut self, queued: Vec<JobId>) {
         for job in queued {
+            // The start of another may have ended it: nobody needs it any more.
+            if self.state.job(job).phase != Phase::Queued {
+                continue;
+            }
             let attempt = AttemptId { job, number: self.state.job(job).attempts + 1 };
             if self.leaf(job).hooks.is_empty() {
-                let timeout = self.leaf(job).timeout;
-                self.emit(Event::AttemptStarted { attempt, timeout });
-                self.order(Order::Start { attempt });
+                self.start(attempt, self.leaf(job).timeout);
             } else {
                 self.emit(Event::AttemptAdmitted { attempt });
                 self.order(Order::Ask { attempt, question: Question::Before });
             }
         }
+    }
+
+    /// Starts an attempt; jobs that waited for that may follow.
+    pub(super) fn start(&mut self, attempt: AttemptId, timeout: Option<Millis>) {
+        let begun = self.begun_by(attempt.job);
+        self.emit(Event::AttemptStarted { attempt, timeout });
+        self.order(Order::Start { attempt });
+        let mut doomed = Vec::new();
+        for job in begun {
+            self.consider_dependants(job, &mut doomed);
+        }
+        self.skip_doomed(doomed);
+    }
+
+    /// What starts for the first time when this job does: itself, and the job it is a cell of.
+    fn begun_by(&self, job: JobId) -> Vec<JobId> {
+        let whole = self.state.job(job).cell.as_ref().map(|cell| JobId { index: cell.parent, ..job });
+        let is_first = |job: &JobId| self.state.job(*job).started.is_none();
+        [Some(job), whole].into_iter().flatten().filter(is_first).collect()
     }
 
     /// Acts on the deadlines of jobs that have passed, the earliest first.
@@ -31,7 +62,9 @@ impl Engine {
                 Phase::Running { .. } => self.stop(job, StopCause::TimedOut),
                 Phase::Backoff { .. } => self.emit(Event::JobQueued { job }),
                 Phase::Asking { question, .. } => self.no_answer(job, question),
+                Phase::Preparing { .. } => self.preparation_took_too_long(job),
                 Phase::Waiting
+                | Phase::Spread
                 | Phase::Queued
                 | Phase::Stopping { .. }
                 | Phase::Ended { .. }

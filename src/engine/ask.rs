@@ -23,6 +23,7 @@ impl Engine {
             Question::Before => self.before(attempt, answer),
             Question::Success => self.success(job, answer),
             Question::Retry => self.may_retry(job, answer),
+            Question::Repeat => self.may_repeat(job, answer),
         }
     }
 
@@ -32,6 +33,7 @@ impl Engine {
         let answer = match question {
             Question::Before => Answer::Fail { message: "the `before` hook did not answer in time".into() },
             Question::Success | Question::Retry => Answer::NoOpinion,
+            Question::Repeat => Answer::Fail { message: "its condition was not answered in time".into() },
         };
         self.answered(attempt, question, answer);
     }
@@ -49,21 +51,50 @@ impl Engine {
             Answer::StartWith { timeout } => Some(timeout),
             Answer::NoOpinion | Answer::Again { .. } | Answer::GiveUp { .. } => self.leaf(job).timeout,
         };
-        self.emit(Event::AttemptStarted { attempt, timeout });
-        self.order(Order::Start { attempt });
+        self.start(attempt, timeout);
     }
 
     fn success(&mut self, job: JobId, answer: Answer) {
-        let outcome = match answer {
-            Answer::Fail { message } => Outcome::Failed { cause: Cause::Hook { message } },
+        match answer {
+            Answer::Fail { message } => {
+                self.conclude(job, Outcome::Failed { cause: Cause::Hook { message } })
+            }
             Answer::NoOpinion
             | Answer::StartWith { .. }
             | Answer::Skip { .. }
             | Answer::Delay { .. }
             | Answer::Again { .. }
-            | Answer::GiveUp { .. } => Outcome::Succeeded,
-        };
-        self.conclude(job, outcome);
+            | Answer::GiveUp { .. } => self.succeeded(job),
+        }
+    }
+
+    /// The attempt is a success; the job is done unless it is to be done again.
+    pub(super) fn succeeded(&mut self, job: JobId) {
+        if self.leaf(job).repeat.is_some() && !self.is_in_vain(job) {
+            let attempt = self.state.attempt(job);
+            return self.ask(attempt, Question::Repeat, None);
+        }
+        self.conclude(job, Outcome::Succeeded);
+    }
+
+    fn is_in_vain(&self, job: JobId) -> bool {
+        self.is_cancelling(job) || self.in_vain(job).is_some()
+    }
+
+    fn may_repeat(&mut self, job: JobId, answer: Answer) {
+        let (rounds, is_in_vain) = (self.state.job(job).rounds + 1, self.is_in_vain(job));
+        match (answer, self.leaf(job).repeat.clone()) {
+            (Answer::Again { .. }, Some(repeat)) if !is_in_vain && rounds < repeat.limit => {
+                self.emit(Event::RoundScheduled { job, until: self.now + repeat.every });
+            }
+            (Answer::Again { .. }, Some(_)) if !is_in_vain => {
+                self.conclude(job, Outcome::Failed { cause: Cause::Unmet { rounds } });
+            }
+            (Answer::Fail { message }, _) => {
+                self.conclude(job, Outcome::Failed { cause: Cause::Unprepared { message } });
+            }
+            _ => self.conclude(job, Outcome::Succeeded),
+        }
     }
 
     fn may_retry(&mut self, job: JobId, answer: Answer) {

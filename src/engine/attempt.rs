@@ -2,18 +2,18 @@
 
 use super::Engine;
 use crate::base::{AttemptId, JobId, Millis};
-use crate::definition::Retry;
+use crate::definition::{Params, Retry};
 use crate::engine::{
-    Cause, Event, Exit, Order, Outcome, OwedCleanup, Phase, Question, Skip, StopCause, Usage,
+    Author, Cause, Event, Exit, Order, Outcome, OwedCleanup, Phase, Question, Skip, StopCause, Usage,
 };
 
 impl Engine {
-    pub(super) fn ended(&mut self, attempt: AttemptId, exit: Exit, usage: Option<Usage>) {
+    pub(super) fn ended(&mut self, attempt: AttemptId, exit: Exit, usage: Option<Usage>, outputs: Params) {
         // A report about an attempt we no longer hold is late or repeated; either way it is stale.
         if !self.is_current(attempt) || !self.state.job(attempt.job).phase.is_live() {
             return;
         }
-        self.emit(Event::AttemptEnded { attempt, exit, usage });
+        self.emit(Event::AttemptEnded { attempt, exit, usage, outputs });
         self.judge(attempt);
     }
 
@@ -26,14 +26,28 @@ impl Engine {
         let outcome = match (stopped, exit) {
             (Some(StopCause::Cancelled), _) => Outcome::Cancelled,
             (Some(StopCause::TimedOut), _) => Outcome::Failed { cause: Cause::TimedOut },
+            (Some(StopCause::NotNeeded { job }), _) => Outcome::Skipped { why: Skip::NotNeeded { job } },
             (None, Exit::Skipped { reason }) => Outcome::Skipped { why: Skip::Asked { reason } },
             (None, exit) => match cause_of(&exit) {
                 None => Outcome::Succeeded,
                 Some(cause) => Outcome::Failed { cause },
             },
         };
+        let rejection = self.state.job(job).decision.clone().filter(|decision| !decision.approved);
+        match (outcome, rejection) {
+            (Outcome::Failed { .. }, Some(no)) => {
+                let cause = Cause::Rejected { by: no.by.clone(), reason: no.reason.clone() };
+                self.conclude(job, Outcome::Failed { cause });
+            }
+            (outcome, _) => self.carry_on(attempt, outcome),
+        }
+    }
+
+    fn carry_on(&mut self, attempt: AttemptId, outcome: Outcome) {
+        let job = attempt.job;
         match outcome {
             Outcome::Succeeded if self.has_hooks(job) => self.ask(attempt, Question::Success, None),
+            Outcome::Succeeded => self.succeeded(job),
             Outcome::Failed { cause } => self.failed(attempt, cause),
             outcome => self.conclude(job, outcome),
         }
@@ -62,7 +76,10 @@ impl Engine {
     }
 
     pub(super) fn retry(&mut self, job: JobId, delay: Millis, counts: bool, reason: Option<String>) {
-        self.emit(Event::RetryScheduled { job, until: self.now + delay, counts, reason });
+        match self.in_vain(job) {
+            Some(by) => self.conclude(job, Outcome::Skipped { why: Skip::NotNeeded { job: by } }),
+            None => self.emit(Event::RetryScheduled { job, until: self.now + delay, counts, reason }),
+        }
     }
 
     /// The wait before the next try: it grows with every try up to a limit, then jitter.
@@ -123,7 +140,9 @@ impl Engine {
                     Phase::Cleaning { outcome } => {
                         orders.push(Order::Clean { job, outcome: outcome.clone() })
                     }
+                    Phase::Preparing { .. } => orders.push(Order::Prepare { job }),
                     Phase::Waiting
+                    | Phase::Spread
                     | Phase::Queued
                     | Phase::Running { .. }
                     | Phase::Stopping { .. }
@@ -146,6 +165,16 @@ impl Engine {
         }
     }
 
+    /// A person decided. The attempt ends by itself when it hears of that.
+    pub(super) fn decide(&mut self, attempt: AttemptId, approved: bool, by: Author, reason: Option<String>) {
+        let is_open = self.is_current(attempt)
+            && matches!(self.state.job(attempt.job).phase, Phase::Running { .. })
+            && self.state.job(attempt.job).decision.is_none();
+        if is_open {
+            self.emit(Event::Decided { attempt, approved, by, reason });
+        }
+    }
+
     pub(super) fn has_hooks(&self, job: JobId) -> bool {
         !self.leaf(job).hooks.is_empty()
     }
@@ -163,6 +192,7 @@ fn cause_of(exit: &Exit) -> Option<Cause> {
         Exit::Signal { signal } => Some(Cause::Signal { signal: *signal }),
         Exit::NotSpawned { why, message } => Some(Cause::NotSpawned { why: *why, message: message.clone() }),
         Exit::Lost => Some(Cause::Lost),
+        Exit::BadOutputs { message } => Some(Cause::Outputs { message: message.clone() }),
     }
 }
 
@@ -175,7 +205,13 @@ fn allows(retry: &Retry, cause: &Cause) -> bool {
         | Cause::TimedOut
         | Cause::NotSpawned { .. }
         | Cause::Lost
-        | Cause::Hook { .. } => None,
+        | Cause::Hook { .. }
+        | Cause::Unprepared { .. }
+        | Cause::Precondition { .. }
+        | Cause::Outputs { .. }
+        | Cause::Cell { .. }
+        | Cause::Rejected { .. }
+        | Cause::Unmet { .. } => None,
     };
     let wanted = retry.on_exit.is_empty() || code.is_some_and(|code| retry.on_exit.contains(&code));
     wanted && !code.is_some_and(|code| retry.not_on_exit.contains(&code))

@@ -2,24 +2,44 @@
 
 use super::Engine;
 use crate::base::{JobId, Millis, RunId, TaskName};
-use crate::definition::Stop;
-use crate::engine::{Author, Event, Order, Outcome, Phase, Question, RunPhase, StopCause};
+use crate::definition::{Rule, Stop};
+use crate::engine::{Author, Event, Order, Outcome, Phase, Question, Run, RunPhase, StopCause};
 
 impl Engine {
-    /// Cancelling twice is the same as once, save that the second may leave out the grace.
+    /// Cancelling twice is the same as once, save that the second may leave out the grace, and then also ends what runs
+    /// whatever happens.
     pub(super) fn cancel(&mut self, run: RunId, by: Author, reason: Option<String>, now: bool) {
         let Some(r) = self.state.runs.get(&run) else { return };
-        if !matches!(r.phase, RunPhase::Cancelling { .. }) {
+        let is_first = !matches!(r.phase, RunPhase::Cancelling { .. });
+        if is_first {
             self.emit(Event::RunCancelled { run, by, reason });
         }
-        for index in 0..self.state.runs.get(&run).map_or(0, |r| r.jobs.len()) as u32 {
-            self.cancel_job(JobId { run, index }, now);
+        let spares = is_first || !now;
+        for index in self.in_order_of_end(run, spares) {
+            let job = JobId { run, index };
+            if !(spares && self.runs_always(job)) {
+                self.cancel_job(job, now);
+            }
         }
     }
 
-    /// The programs that these runs belonged to have died.
+    /// When nothing is spared, what stands behind comes first, and cells come last: the end of one must not let another go
+    /// that ends next.
+    fn in_order_of_end(&self, run: RunId, spares: bool) -> Vec<u32> {
+        let run = &self.state.runs[&run];
+        let (planned, all) = (run.plan.plan().nodes.len() as u32, run.jobs.len() as u32);
+        if spares { (0..all).collect() } else { (0..planned).rev().chain(planned..all).collect() }
+    }
+
+    fn runs_always(&self, job: JobId) -> bool {
+        self.state.find_job(job).is_some() && self.leaf(job).rule == Rule::Always
+    }
+
+    /// The programs that these runs belonged to have died. A run that is being cancelled goes on with that: what runs
+    /// whatever happens does not end because the host died twice.
     pub(super) fn cancel_bound(&mut self) {
-        let bound = self.state.runs.iter().filter(|(_, run)| run.bound).map(|(&id, _)| id);
+        let is_left = |run: &Run| run.bound && !matches!(run.phase, RunPhase::Cancelling { .. });
+        let bound = self.state.runs.iter().filter(|(_, run)| is_left(run)).map(|(&id, _)| id);
         for run in bound.collect::<Vec<_>>() {
             let reason = Some("the program that ran it died".into());
             self.cancel(run, Author::host(), reason, true);
@@ -39,6 +59,7 @@ impl Engine {
             }
             Phase::Stopping { cause } if now => self.order_stop(job, cause, now),
             Phase::Waiting
+            | Phase::Preparing { .. }
             | Phase::Queued
             | Phase::Backoff { .. }
             | Phase::Asking { question: Question::Before, .. } => {
@@ -46,7 +67,9 @@ impl Engine {
             }
             // What has ended by itself stays ended.
             Phase::Stopping { .. }
-            | Phase::Asking { question: Question::Success | Question::Retry, .. }
+            // It ends when its cells have.
+            | Phase::Spread
+            | Phase::Asking { question: Question::Success | Question::Retry | Question::Repeat, .. }
             | Phase::Ended { .. }
             | Phase::Cleaning { .. }
             | Phase::Done(_) => {}

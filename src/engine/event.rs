@@ -4,9 +4,10 @@
 //! of meaning is a new variant, never an edit of an old one.
 
 use crate::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
-use crate::definition::{Cleanup, Signal};
+use crate::definition::{Cleanup, Leaf, Params, Signal};
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,7 +34,22 @@ pub enum Event {
     RunCancelled { run: RunId, by: Author, reason: Option<String> },
     /// Every job of the run is done.
     RunFinished { run: RunId, outcome: RunOutcome },
-    /// Everything the job needs is there; it wants a slot.
+    /// Everything the job needs is there; what its definition leaves open is being found out.
+    JobPreparing { job: JobId },
+    /// It is found out. `leaf` and `params` replace those of the plan, where they held expressions.
+    JobPrepared {
+        job: JobId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leaf: Option<Arc<Leaf>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        params: Option<Arc<Params>>,
+        /// What the sources of the job are, when it is skipped while they stay so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<Fingerprint>,
+    },
+    /// The job became many jobs, one for each cell. They stand behind all others of the run, in this order.
+    JobSpread { job: JobId, cells: Vec<Cell> },
+    /// Everything is there for the job; it wants a slot.
     JobQueued { job: JobId },
     /// The job has a slot, and its `before` hook is asked whether and how to start.
     AttemptAdmitted { attempt: AttemptId },
@@ -42,7 +58,22 @@ pub enum Event {
     /// The attempt was ordered to stop; the first cause is the one that counts.
     AttemptStopping { attempt: AttemptId, cause: StopCause },
     /// Nothing of the attempt is left.
-    AttemptEnded { attempt: AttemptId, exit: Exit, usage: Option<Usage> },
+    AttemptEnded {
+        attempt: AttemptId,
+        exit: Exit,
+        usage: Option<Usage>,
+        /// What it wrote to its outputs.
+        #[serde(default, skip_serializing_if = "Params::is_empty")]
+        outputs: Params,
+    },
+    /// A person decided over an attempt that waits for that.
+    Decided {
+        attempt: AttemptId,
+        approved: bool,
+        by: Author,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// A hook is asked what the end of the attempt means. `cause` is why it failed, when it failed.
     HookAsked {
         attempt: AttemptId,
@@ -52,6 +83,8 @@ pub enum Event {
     },
     /// The job will be tried again. `tries` says whether the attempt counts against its retries.
     RetryScheduled { job: JobId, until: Moment, counts: bool, reason: Option<String> },
+    /// The job succeeded, and is done again.
+    RoundScheduled { job: JobId, until: Moment },
     /// The job must tidy this up when it ends, even if the host dies before.
     CleanupOwed { job: JobId, item: OwedCleanup },
     /// The verdict is known; what is owed is tidied up before the job is done.
@@ -77,6 +110,26 @@ pub enum Event {
     TaskResumed { task: TaskName, by: Author },
 }
 
+/// What the sources of a job are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// The full name of the job.
+    pub of: TaskName,
+    /// Equal for equal sources.
+    pub text: Arc<str>,
+}
+
+/// One of the jobs that a job became.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Its index in the run.
+    pub index: u32,
+    /// The full name of the job.
+    pub name: TaskName,
+    /// What it stands for: the item, or the value of each axis, by the names that expressions use.
+    pub values: Arc<Params>,
+}
+
 /// What is known about a run at its birth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewRun {
@@ -99,6 +152,12 @@ pub struct NewRun {
     /// Jobs whose success is taken over from an earlier run: they do not run again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reused: Vec<u32>,
+    /// The outputs of those jobs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reused_outputs: BTreeMap<u32, Arc<Params>>,
+    /// Whether jobs run although they are up to date.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// It belongs to the program that created it, as a command belongs to its terminal: when that program dies, the
     /// run is cancelled and not taken up by the next host.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -198,6 +257,8 @@ pub enum Trigger {
     Schedule { key: ScheduleKey, slot: Moment },
     /// Somebody asked for another go at an earlier run.
     Retry { of: RunId },
+    /// An attempt of another run asked for it.
+    Task { parent: AttemptId },
 }
 
 /// Names one schedule of one task for ever: the task, the normalised expression and the zone.
@@ -238,6 +299,8 @@ pub enum Exit {
     Lost,
     /// The body itself asked to be counted as skipped.
     Skipped { reason: String },
+    /// It exited with 0, and what it wrote to its outputs is wrong.
+    BadOutputs { message: String },
 }
 
 /// Why an attempt could not be started; decides between exit codes 126 and 127 as shells do.
@@ -260,6 +323,8 @@ pub enum StopCause {
     Cancelled,
     /// It ran longer than its timeout.
     TimedOut,
+    /// Because of this job of its run nobody needs it any more.
+    NotNeeded { job: u32 },
 }
 
 /// How a job ended.
@@ -292,6 +357,22 @@ pub enum Cause {
     Lost,
     /// A hook said so, or failed where it guards.
     Hook { message: String },
+    /// Something of its definition could not be found out.
+    Unprepared { message: String },
+    /// A precondition did not hold.
+    Precondition { message: String },
+    /// What it wrote to its outputs is wrong.
+    Outputs { message: String },
+    /// This cell of it failed.
+    Cell { job: u32 },
+    /// A person said no.
+    Rejected {
+        by: Author,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// It was repeated so often as it may be, and what it is repeated for did not come.
+    Unmet { rounds: u32 },
 }
 
 /// Why a job did not run.
@@ -304,6 +385,14 @@ pub enum Skip {
     Asked { reason: String },
     /// It succeeded in the earlier run that this run retries.
     Reused,
+    /// Its condition was false.
+    Condition { text: String },
+    /// There was nothing to do.
+    Fresh { reason: String },
+    /// Because of this job nobody needed it any more.
+    NotNeeded { job: u32 },
+    /// It waits for something of this job that did not happen, and that is no failure.
+    Rule { job: u32 },
 }
 
 /// How a run ended.
@@ -342,6 +431,8 @@ pub enum Question {
     Success,
     /// Is the attempt worth another try?
     Retry,
+    /// Is the job, which succeeded, done again?
+    Repeat,
 }
 
 /// One thing to tidy up that a hook announced before the process started.
@@ -359,11 +450,35 @@ impl Outcome {
     pub fn lets_others_run(&self) -> bool {
         match self {
             Outcome::Succeeded | Outcome::Skipped { why: Skip::Reused } => true,
-            // A job that found nothing to do is no obstacle; one that was held back is.
-            Outcome::Skipped { why: Skip::Asked { .. } } => true,
+            // A job that found nothing to do is no obstacle; one that was held back by a failure is.
+            Outcome::Skipped {
+                why:
+                    Skip::Asked { .. }
+                    | Skip::Condition { .. }
+                    | Skip::Fresh { .. }
+                    | Skip::NotNeeded { .. }
+                    | Skip::Rule { .. },
+            } => true,
             Outcome::Skipped { why: Skip::Needs { .. } } | Outcome::Failed { .. } | Outcome::Cancelled => {
                 false
             }
+        }
+    }
+
+    /// Whether what the job is for is there: it succeeded now, or in an earlier run that still counts.
+    pub fn is_success(&self) -> bool {
+        match self {
+            Outcome::Succeeded | Outcome::Skipped { why: Skip::Reused | Skip::Fresh { .. } } => true,
+            Outcome::Skipped {
+                why:
+                    Skip::Asked { .. }
+                    | Skip::Condition { .. }
+                    | Skip::NotNeeded { .. }
+                    | Skip::Rule { .. }
+                    | Skip::Needs { .. },
+            }
+            | Outcome::Failed { .. }
+            | Outcome::Cancelled => false,
         }
     }
 }
@@ -377,7 +492,11 @@ impl Event {
             | Event::RunResumed { run, .. }
             | Event::RunCancelled { run, .. }
             | Event::RunFinished { run, .. } => Some(*run),
-            Event::JobQueued { job }
+            Event::JobPreparing { job }
+            | Event::JobPrepared { job, .. }
+            | Event::JobSpread { job, .. }
+            | Event::JobQueued { job }
+            | Event::RoundScheduled { job, .. }
             | Event::RetryScheduled { job, .. }
             | Event::CleanupOwed { job, .. }
             | Event::CleanupStarted { job, .. }
@@ -386,7 +505,8 @@ impl Event {
             | Event::AttemptStarted { attempt, .. }
             | Event::AttemptStopping { attempt, .. }
             | Event::AttemptEnded { attempt, .. }
-            | Event::HookAsked { attempt, .. } => Some(attempt.job.run),
+            | Event::HookAsked { attempt, .. }
+            | Event::Decided { attempt, .. } => Some(attempt.job.run),
             Event::ScheduleArmed { .. }
             | Event::ScheduleDisarmed { .. }
             | Event::SlotSkipped { .. }

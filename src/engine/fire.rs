@@ -73,15 +73,8 @@ impl Engine {
         if let Some(why) = skip {
             return self.emit(Event::SlotSkipped { key: key.clone(), slot, why });
         }
-        self.submit(Submission {
-            plan: armed.plan,
-            trigger: Trigger::Schedule { key: key.clone(), slot },
-            by: Author::schedule(),
-            reason: None,
-            priority: None,
-            reused: Vec::new(),
-            bound: false,
-        });
+        let trigger = Trigger::Schedule { key: key.clone(), slot };
+        self.submit(Submission { trigger, ..Submission::new(armed.plan, Author::schedule()) });
     }
 
     /// Gives up the slots that are too old, all in one event.

@@ -1,11 +1,14 @@
 //! What the engine is told, and what it asks the host to do.
 
 use crate::base::{AttemptId, JobId, Millis, RunId, TaskName};
-use crate::definition::{Overlap, Stop};
+use crate::definition::{Leaf, Overlap, Params, Stop};
 use crate::engine::{
-    Author, Event, Exit, Outcome, PlanRef, Question, ScheduleKey, StopCause, Trigger, Usage,
+    Author, Cause, Event, Exit, Fingerprint, Outcome, PlanRef, Question, ScheduleKey, Skip, StopCause,
+    Trigger, Usage,
 };
 use crate::schedule::Schedule;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Something the engine is told: a command from a user, or a report from the world.
 #[derive(Clone, Debug)]
@@ -25,7 +28,11 @@ pub enum Input {
     /// These, and no others, are the schedules from now on.
     Schedules(Vec<Armed>),
     /// The runner says that nothing of the attempt is left.
-    Ended { attempt: AttemptId, exit: Exit, usage: Option<Usage> },
+    Ended { attempt: AttemptId, exit: Exit, usage: Option<Usage>, outputs: Params },
+    /// What was open about a job is found out.
+    Prepared { job: JobId, found: Preparation },
+    /// A person decided over an attempt that waits for that.
+    Decide { attempt: AttemptId, approved: bool, by: Author, reason: Option<String> },
     /// A hook announced something to tidy up.
     Owe { attempt: AttemptId, item: crate::engine::OwedCleanup },
     /// A hook answered.
@@ -55,8 +62,42 @@ pub struct Submission {
     pub priority: Option<i32>,
     /// Jobs whose success is taken over from an earlier run.
     pub reused: Vec<u32>,
+    /// The outputs of those jobs.
+    pub reused_outputs: BTreeMap<u32, Arc<Params>>,
+    /// Whether jobs run although they are up to date.
+    pub force: bool,
     /// The run ends with the program that asks for it.
     pub bound: bool,
+}
+
+impl Submission {
+    /// A plain wish for a run of a plan.
+    pub fn new(plan: PlanRef, by: Author) -> Submission {
+        Submission {
+            plan,
+            trigger: Trigger::Manual,
+            by,
+            reason: None,
+            priority: None,
+            reused: Vec::new(),
+            reused_outputs: BTreeMap::new(),
+            force: false,
+            bound: false,
+        }
+    }
+}
+
+/// What was found out about a job before it may start.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Preparation {
+    /// It may start. `leaf` and `params` replace those of the plan, where they held expressions.
+    Ready { leaf: Option<Arc<Leaf>>, params: Option<Arc<Params>>, fingerprint: Option<Fingerprint> },
+    /// It becomes these jobs: the full name of each, and what it stands for.
+    Cells(Vec<(TaskName, Arc<Params>)>),
+    /// There is nothing to do.
+    Skip(Skip),
+    /// It cannot start.
+    Fail(Cause),
 }
 
 /// A schedule to watch, and the run to create at each of its slots.
@@ -85,7 +126,7 @@ pub enum Answer {
     Fail { message: String },
     /// `before`: not yet.
     Delay { by: Millis, reason: Option<String> },
-    /// `retry`: once more, after this long instead of what the definition says.
+    /// `retry`, `repeat`: once more, after this long instead of what the definition says.
     Again { delay: Option<Millis>, reason: Option<String> },
     /// `retry`: no further try.
     GiveUp { reason: Option<String> },
@@ -109,6 +150,8 @@ pub enum Order {
     Stop { attempt: AttemptId, cause: StopCause, stop: Stop },
     /// Ask the hooks, and report an [`Input::Answered`].
     Ask { attempt: AttemptId, question: Question },
+    /// Find out what is open about the job, and report an [`Input::Prepared`].
+    Prepare { job: JobId },
     /// Tidy up after the job, and report an [`Input::Cleaned`].
     Clean { job: JobId, outcome: Outcome },
 }

@@ -9,7 +9,8 @@
 //! Every change of state goes through an event, so the journal of events *is* the state: after a crash the host
 //! replays it and then reports what became of the processes as ordinary inputs.
 //!
-//! The rules stand in one file per subject: `submit` (runs are born and end), `admit` (who gets a slot), `attempt`
+//! The rules stand in one file per subject: `submit` (runs are born and end), `gate` (when a job may start), `prepare`
+//! (what is found out before, and jobs that become many), `admit` (who gets a slot), `attempt`
 //! (what the end of an attempt means), `ask` (what hooks answer), `cancel` (cancel, pause, resume), `fire`
 //! (schedules). [`Phase::may_become`] is the life of a job on one screen.
 
@@ -19,20 +20,23 @@ mod attempt;
 mod cancel;
 mod event;
 mod fire;
+mod gate;
 mod input;
 mod phase;
+mod prepare;
 mod random;
 mod state;
 mod submit;
 mod wait;
 
 pub use event::{
-    Author, Cause, Event, Exit, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef, Question, Record,
-    RunOutcome, ScheduleKey, Skip, SlotSkip, StopCause, Trigger, Usage,
+    Author, Cause, Cell, Event, Exit, Fingerprint, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef,
+    Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, StopCause, Trigger, Usage,
 };
-pub use input::{Answer, Armed, Effect, Input, Order, Submission};
+pub use gate::{Tally, Verdict, verdict};
+pub use input::{Answer, Armed, Effect, Input, Order, Preparation, Submission};
 pub use phase::Phase;
-pub use state::{Job, Pause, Run, RunPhase, State};
+pub use state::{CellOf, Decision, Dependant, Job, Pause, Prepared, Run, RunPhase, State};
 pub use wait::Wait;
 
 use crate::base::{JobId, Moment};
@@ -87,7 +91,9 @@ impl Engine {
             Input::PauseTask { task, by, reason } => self.pause_task(task, by, reason),
             Input::ResumeTask { task, by } => self.resume_task(task, by),
             Input::Schedules(schedules) => self.arm(schedules),
-            Input::Ended { attempt, exit, usage } => self.ended(attempt, exit, usage),
+            Input::Ended { attempt, exit, usage, outputs } => self.ended(attempt, exit, usage, outputs),
+            Input::Prepared { job, found } => self.prepared(job, found),
+            Input::Decide { attempt, approved, by, reason } => self.decide(attempt, approved, by, reason),
             Input::Owe { attempt, item } => self.owe(attempt, item),
             Input::Answered { attempt, question, answer } => self.answered(attempt, question, answer),
             Input::Cleaned { job, problem } => self.cleaned(job, problem),
@@ -117,7 +123,7 @@ impl Engine {
     }
 
     fn leaf(&self, job: JobId) -> &crate::definition::Leaf {
-        &self.state.node(job).leaf
+        self.state.leaf(job)
     }
 
     fn is_cancelling(&self, job: JobId) -> bool {

@@ -8,6 +8,10 @@ use crate::engine::{Cause, Exit, Outcome, Question, StopCause};
 pub enum Phase {
     /// Some job it needs is not done.
     Waiting,
+    /// Everything it needs is there; what its definition leaves open is being found out.
+    Preparing { since: Moment },
+    /// It became many jobs, which are not all done.
+    Spread,
     /// Ready; wants a slot.
     Queued,
     /// A hook decides. Before the attempt it holds the slot; after it (`cause` says why it failed) it does not.
@@ -29,28 +33,40 @@ pub enum Phase {
 /// How long a hook may keep a job waiting before the default holds. The budgets of the scripts are shorter; this is
 /// the net below them.
 const ANSWER_LIMIT: Millis = Millis::from_secs(60);
+/// How long the preparation of a job may take. Each of its steps has a shorter limit of its own.
+const PREPARATION_LIMIT: Millis = Millis::from_secs(600);
 
 impl Phase {
     /// Which phase may follow which. Nothing else ever happens to a job.
     pub fn may_become(&self, next: &Phase) -> bool {
         use Outcome::{Cancelled, Skipped};
         use Phase::*;
-        use Question::{Before, Retry, Success};
+        use Question::{Before, Repeat, Retry, Success};
         let verdict = |phase: &Phase| matches!(phase, Backoff { .. } | Cleaning { .. } | Done(_));
         match self {
-            Waiting => matches!(next, Queued | Done(Skipped { .. } | Cancelled)),
+            Waiting => matches!(next, Preparing { .. } | Queued | Done(Skipped { .. } | Cancelled)),
+            Preparing { .. } => matches!(next, Queued | Spread | Done(_)),
+            Spread => matches!(next, Done(_)),
             Queued => {
                 matches!(
                     next,
-                    Asking { question: Before, .. } | Running { .. } | Cleaning { .. } | Done(Cancelled)
+                    Asking { question: Before, .. }
+                        | Running { .. }
+                        | Cleaning { .. }
+                        | Done(Cancelled | Skipped { .. })
                 )
             }
             Asking { question: Before, .. } => matches!(next, Running { .. }) || verdict(next),
-            Asking { question: Success | Retry, .. } => verdict(next),
+            Asking { question: Success, .. } => {
+                matches!(next, Asking { question: Repeat, .. }) || verdict(next)
+            }
+            Asking { question: Retry | Repeat, .. } => verdict(next),
             Running { .. } => matches!(next, Stopping { .. } | Ended { stopped: None, .. }),
             Stopping { .. } => matches!(next, Ended { stopped: Some(_), .. }),
-            Ended { .. } => matches!(next, Asking { question: Success | Retry, .. }) || verdict(next),
-            Backoff { .. } => matches!(next, Queued | Cleaning { .. } | Done(Cancelled)),
+            Ended { .. } => {
+                matches!(next, Asking { question: Success | Retry | Repeat, .. }) || verdict(next)
+            }
+            Backoff { .. } => matches!(next, Queued | Cleaning { .. } | Done(Cancelled | Skipped { .. })),
             Cleaning { outcome } => matches!(next, Done(last) if last == outcome),
             Done(_) => false,
         }
@@ -62,7 +78,9 @@ impl Phase {
             Phase::Running { since, timeout } => timeout.map(|timeout| *since + timeout),
             Phase::Asking { since, .. } => Some(*since + ANSWER_LIMIT),
             Phase::Backoff { until } => Some(*until),
+            Phase::Preparing { since } => Some(*since + PREPARATION_LIMIT),
             Phase::Waiting
+            | Phase::Spread
             | Phase::Queued
             | Phase::Stopping { .. }
             | Phase::Ended { .. }
@@ -71,12 +89,14 @@ impl Phase {
         }
     }
 
-    /// Whether a job in this phase holds a slot.
+    /// Whether a job in this phase holds a slot, if it needs one at all.
     pub fn holds_slot(&self) -> bool {
         match self {
             Phase::Asking { question, .. } => *question == Question::Before,
             Phase::Running { .. } | Phase::Stopping { .. } => true,
             Phase::Waiting
+            | Phase::Preparing { .. }
+            | Phase::Spread
             | Phase::Queued
             | Phase::Ended { .. }
             | Phase::Backoff { .. }
@@ -99,6 +119,8 @@ impl Phase {
     pub fn word(&self) -> &'static str {
         match self {
             Phase::Waiting => "waiting",
+            Phase::Preparing { .. } => "preparing",
+            Phase::Spread => "spread",
             Phase::Queued => "queued",
             Phase::Asking { .. } => "asking",
             Phase::Running { .. } => "running",

@@ -3,12 +3,15 @@
 //! Finished runs are forgotten here: they are rows of the history. So memory is bounded by what goes on.
 
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
+use crate::definition::{Leaf, Params, When};
+use crate::engine::gate::{Judged, Tally, judge};
 use crate::engine::{
-    Author, Event, NewRun, Outcome, OwedCleanup, Phase, PlanRef, Question, Record, RunOutcome, ScheduleKey,
-    Skip, Trigger,
+    Author, Cell, Event, Fingerprint, NewRun, Outcome, OwedCleanup, Phase, PlanRef, Question, Record,
+    RunOutcome, ScheduleKey, Skip, Trigger,
 };
 use crate::plan::Node;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Everything that is going on, and the counters that must never go back.
@@ -28,6 +31,8 @@ pub struct State {
     queue: BTreeSet<(i64, JobId)>,
     /// When the clock next matters, and to which job. An index: `enter` keeps it.
     deadlines: BTreeSet<(Moment, JobId)>,
+    /// Queued jobs that need no slot, of runs that are not paused. An index: `enter` keeps it.
+    slotless: BTreeSet<JobId>,
     /// Jobs that hold a slot. An index: `enter` keeps it.
     busy: BTreeSet<JobId>,
     /// The unfinished runs of each task. An index.
@@ -66,14 +71,27 @@ pub struct Run {
     pub created: Moment,
     /// Whether it goes on, is held, or is being cancelled.
     pub phase: RunPhase,
-    /// Its jobs, in plan order.
+    /// Whether its jobs run although they are up to date.
+    pub force: bool,
+    /// Its jobs, in plan order; behind them the cells that jobs became.
     pub jobs: Vec<Job>,
+    /// The nodes of those cells.
+    cells: Vec<Node>,
     /// The job whose failure came first, if one failed and counts.
     pub root: Option<u32>,
     /// How many jobs are not done. Derived.
     open: usize,
     /// For each node, who needs it. Derived from the plan.
-    dependants: Arc<Vec<Vec<u32>>>,
+    dependants: Arc<Vec<Vec<Dependant>>>,
+}
+
+/// Who needs a job, and what of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dependant {
+    /// Its index in the run.
+    pub job: u32,
+    /// What must have become of the other.
+    pub when: When,
 }
 
 /// Where a run is.
@@ -88,7 +106,7 @@ pub enum RunPhase {
 }
 
 /// One job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Where it is.
     pub phase: Phase,
@@ -96,12 +114,59 @@ pub struct Job {
     pub attempts: u32,
     /// How many of them counted against its retries.
     pub tries: u32,
+    /// How often it was done again after it succeeded.
+    pub rounds: u32,
     /// What its hooks announced must be tidied up.
     pub owed: Vec<OwedCleanup>,
     /// Since when it is in this phase.
     pub since: Moment,
-    /// How many jobs it needs are not done. Derived.
-    unmet: u32,
+    /// When its first attempt started.
+    pub started: Option<Moment>,
+    /// What was found out about it before it started.
+    pub prepared: Option<Arc<Prepared>>,
+    /// The outputs of its last attempt that had any.
+    pub outputs: Option<Arc<Params>>,
+    /// What a person decided.
+    pub decision: Option<Arc<Decision>>,
+    /// Which job it is a cell of.
+    pub cell: Option<Arc<CellOf>>,
+    /// The jobs that it became.
+    pub cells: Range<u32>,
+    /// How many of those are not done. Derived.
+    pub open_cells: u32,
+    /// What has become of the jobs it needs. Derived.
+    tally: Tally,
+}
+
+/// What was found out about a job before it started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    /// What it does, with its expressions evaluated.
+    pub leaf: Option<Arc<Leaf>>,
+    /// Its parameters, with their defaults evaluated.
+    pub params: Option<Arc<Params>>,
+    /// What its sources are.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// A person's decision over a job that waited for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Yes or no.
+    pub approved: bool,
+    /// Who.
+    pub by: Author,
+    /// Why, in their words.
+    pub reason: Option<String>,
+}
+
+/// Where a cell belongs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellOf {
+    /// The job that became it, among others.
+    pub parent: u32,
+    /// What it stands for.
+    pub values: Arc<Params>,
 }
 
 impl Default for State {
@@ -114,6 +179,7 @@ impl Default for State {
             resting: BTreeMap::new(),
             queue: BTreeSet::new(),
             deadlines: BTreeSet::new(),
+            slotless: BTreeSet::new(),
             busy: BTreeSet::new(),
             by_task: BTreeMap::new(),
         }
@@ -139,9 +205,14 @@ impl State {
         self.runs.get(&id.run)?.jobs.get(id.index as usize)
     }
 
-    /// What the job does and allows.
+    /// What the job needs, and does by its definition.
     pub fn node(&self, id: JobId) -> &Node {
-        &self.runs[&id.run].plan.plan().nodes[id.index as usize]
+        self.runs[&id.run].node(id.index)
+    }
+
+    /// What the job does and allows, with its expressions evaluated once that has been done.
+    pub fn leaf(&self, id: JobId) -> &Arc<Leaf> {
+        self.runs[&id.run].leaf(id.index)
     }
 
     /// The current attempt of the job.
@@ -152,6 +223,19 @@ impl State {
     /// Queued jobs that may start, in the order they deserve a slot.
     pub fn queue(&self) -> impl Iterator<Item = JobId> + '_ {
         self.queue.iter().map(|&(_, job)| job)
+    }
+
+    /// Queued jobs that may start and need no slot.
+    pub fn slotless(&self) -> impl Iterator<Item = JobId> + '_ {
+        self.slotless.iter().copied()
+    }
+
+    /// Jobs of which a runner holds an attempt, with a slot or without. It looks at every job.
+    pub fn going(&self) -> impl Iterator<Item = JobId> + '_ {
+        self.runs.iter().flat_map(|(&run, r)| {
+            let live = r.jobs.iter().enumerate().filter(|(_, job)| job.phase.is_live());
+            live.map(move |(index, _)| JobId { run, index: index as u32 })
+        })
     }
 
     /// Jobs that hold a slot.
@@ -182,6 +266,13 @@ impl State {
                 self.set_run_phase(*run, RunPhase::Cancelling { by: by.clone(), reason: reason.clone() });
             }
             Event::RunFinished { run, .. } => self.forget(*run),
+            Event::JobPreparing { job } => self.enter(at, *job, Phase::Preparing { since: at }),
+            Event::JobPrepared { job, leaf, params, fingerprint } => {
+                let prepared =
+                    Prepared { leaf: leaf.clone(), params: params.clone(), fingerprint: fingerprint.clone() };
+                self.job_mut(*job).prepared = Some(Arc::new(prepared));
+            }
+            Event::JobSpread { job, cells } => self.spread(at, *job, cells),
             Event::JobQueued { job } => self.enter(at, *job, Phase::Queued),
             Event::AttemptAdmitted { attempt } => {
                 self.job_mut(attempt.job).attempts = attempt.number;
@@ -191,11 +282,15 @@ impl State {
             Event::AttemptStarted { attempt, timeout } => {
                 self.job_mut(attempt.job).attempts = attempt.number;
                 self.enter(at, attempt.job, Phase::Running { since: at, timeout: *timeout });
+                self.note_start(at, attempt.job);
             }
             Event::AttemptStopping { attempt, cause } => {
                 self.enter(at, attempt.job, Phase::Stopping { cause: *cause });
             }
-            Event::AttemptEnded { attempt, exit, .. } => {
+            Event::AttemptEnded { attempt, exit, outputs, .. } => {
+                if !outputs.is_empty() {
+                    self.job_mut(attempt.job).outputs = Some(Arc::new(outputs.clone()));
+                }
                 let stopped = match self.job(attempt.job).phase {
                     Phase::Stopping { cause } => Some(cause),
                     _ => None,
@@ -209,6 +304,15 @@ impl State {
             Event::RetryScheduled { job, until, counts, .. } => {
                 self.job_mut(*job).tries += u32::from(*counts);
                 self.enter(at, *job, Phase::Backoff { until: *until });
+            }
+            Event::RoundScheduled { job, until } => {
+                let state = self.job_mut(*job);
+                (state.rounds, state.tries) = (state.rounds + 1, 0);
+                self.enter(at, *job, Phase::Backoff { until: *until });
+            }
+            Event::Decided { attempt, approved, by, reason } => {
+                let decision = Decision { approved: *approved, by: by.clone(), reason: reason.clone() };
+                self.job_mut(attempt.job).decision = Some(Arc::new(decision));
             }
             Event::CleanupOwed { job, item } => self.job_mut(*job).owed.push(item.clone()),
             Event::CleanupStarted { job, outcome } => {
@@ -237,18 +341,10 @@ impl State {
         let nodes = &new.plan.plan().nodes;
         let mut dependants = vec![Vec::new(); nodes.len()];
         for (index, node) in nodes.iter().enumerate() {
-            for &need in &node.needs {
-                dependants[need as usize].push(index as u32);
+            for (need, when) in node.edges() {
+                dependants[need as usize].push(Dependant { job: index as u32, when });
             }
         }
-        let fresh = |node: &Node| Job {
-            phase: Phase::Waiting,
-            attempts: 0,
-            tries: 0,
-            owed: Vec::new(),
-            since: at,
-            unmet: node.needs.len() as u32,
-        };
         let run = Run {
             number: new.number,
             plan: new.plan.clone(),
@@ -259,7 +355,9 @@ impl State {
             bound: new.bound,
             created: at,
             phase: RunPhase::Going,
-            jobs: nodes.iter().map(fresh).collect(),
+            force: new.force,
+            jobs: nodes.iter().map(|node| Job::new(at, node.needs.len() as u32)).collect(),
+            cells: Vec::new(),
             root: None,
             open: nodes.len(),
             dependants: Arc::new(dependants),
@@ -275,7 +373,56 @@ impl State {
         self.runs.insert(new.run, run);
         for &index in &new.reused {
             let job = JobId { run: new.run, index };
+            self.job_mut(job).outputs = new.reused_outputs.get(&index).cloned();
             self.finish_job(at, job, &Outcome::Skipped { why: Skip::Reused });
+        }
+    }
+
+    /// The cells are jobs like all others, save that nothing depends on them but the job that became them.
+    fn spread(&mut self, at: Moment, id: JobId, cells: &[Cell]) {
+        self.enter(at, id, Phase::Spread);
+        let run = self.run_mut(id.run);
+        let whole = run.node(id.index).clone();
+        let first = run.jobs.len() as u32;
+        for cell in cells {
+            let leaf = Leaf {
+                name: cell.name.clone(),
+                spread: None,
+                depends_on: Vec::new(),
+                ..(*whole.leaf).clone()
+            };
+            run.cells.push(Node {
+                leaf: Arc::new(leaf),
+                needs: Vec::new(),
+                whens: Vec::new(),
+                ..whole.clone()
+            });
+            let place = CellOf { parent: id.index, values: cell.values.clone() };
+            run.jobs.push(Job { cell: Some(Arc::new(place)), ..Job::new(at, 0) });
+        }
+        run.open += cells.len();
+        let parent = &mut run.jobs[id.index as usize];
+        parent.cells = first..first + cells.len() as u32;
+        parent.open_cells = cells.len() as u32;
+    }
+
+    /// What waits for the start of a job has it now.
+    fn note_start(&mut self, at: Moment, id: JobId) {
+        let run = self.run_mut(id.run);
+        let job = &mut run.jobs[id.index as usize];
+        if job.started.is_some() {
+            return;
+        }
+        job.started = Some(at);
+        let whole = job.cell.as_ref().map(|cell| JobId { index: cell.parent, ..id });
+        for dependant in run.dependants.clone().get(id.index as usize).into_iter().flatten() {
+            if dependant.when == When::Started {
+                run.jobs[dependant.job as usize].tally.settle(Judged::GOOD);
+            }
+        }
+        // A job that became many has started when the first of them has.
+        if let Some(whole) = whole {
+            self.note_start(at, whole);
         }
     }
 
@@ -283,10 +430,18 @@ impl State {
         self.enter(at, job, Phase::Done(outcome.clone()));
         let run = self.run_mut(job.run);
         run.open -= 1;
-        for &dependant in &run.dependants[job.index as usize] {
-            run.jobs[dependant as usize].unmet -= 1;
+        let counts = !run.node(job.index).leaf.continue_on_error;
+        let has_started = run.jobs[job.index as usize].started.is_some();
+        let dependants = Arc::clone(&run.dependants);
+        for dependant in dependants.get(job.index as usize).into_iter().flatten() {
+            if dependant.when == When::Started && has_started {
+                continue; // It had what it waits for when the job started.
+            }
+            run.jobs[dependant.job as usize].tally.settle(judge(dependant.when, outcome, counts));
         }
-        let counts = !run.plan.plan().nodes[job.index as usize].leaf.continue_on_error;
+        if let Some(cell) = run.jobs[job.index as usize].cell.clone() {
+            run.jobs[cell.parent as usize].open_cells -= 1;
+        }
         if counts && matches!(outcome, Outcome::Failed { .. }) && run.root.is_none() {
             run.root = Some(job.index);
         }
@@ -316,19 +471,31 @@ impl State {
         for index in 0..run.jobs.len() as u32 {
             let job = JobId { run: id, index };
             if self.job(job).phase == Phase::Queued {
-                let key = (self.queue_key(job), job);
                 if is_held {
-                    self.queue.remove(&key)
+                    self.unqueue(job);
                 } else {
-                    self.queue.insert(key)
-                };
+                    self.requeue(job);
+                }
             }
         }
     }
 
+    fn requeue(&mut self, id: JobId) {
+        if self.leaf(id).is_slotless() {
+            self.slotless.insert(id);
+        } else {
+            self.queue.insert((self.queue_key(id), id));
+        }
+    }
+
+    fn unqueue(&mut self, id: JobId) {
+        self.slotless.remove(&id);
+        self.queue.remove(&(self.queue_key(id), id));
+    }
+
     fn enter(&mut self, at: Moment, id: JobId, next: Phase) {
-        let key = (self.queue_key(id), id);
         let is_held = matches!(self.runs[&id.run].phase, RunPhase::Paused(_));
+        let needs_slot = !self.leaf(id).is_slotless();
         let job = self.job_mut(id);
         debug_assert!(
             job.phase.may_become(&next)
@@ -339,10 +506,10 @@ impl State {
         job.since = at;
         let last = std::mem::replace(&mut job.phase, next.clone());
         if last == Phase::Queued {
-            self.queue.remove(&key);
+            self.unqueue(id);
         }
         if next == Phase::Queued && !is_held {
-            self.queue.insert(key);
+            self.requeue(id);
         }
         if let Some(at) = last.deadline() {
             self.deadlines.remove(&(at, id));
@@ -350,7 +517,7 @@ impl State {
         if let Some(at) = next.deadline() {
             self.deadlines.insert((at, id));
         }
-        if next.holds_slot() {
+        if next.holds_slot() && needs_slot {
             self.busy.insert(id);
         } else if last.holds_slot() {
             self.busy.remove(&id);
@@ -363,7 +530,7 @@ impl State {
     fn queue_key(&self, id: JobId) -> i64 {
         const POINT: i64 = 60_000;
         let run = &self.runs[&id.run];
-        let priority = run.priority.unwrap_or(self.node(id).leaf.priority);
+        let priority = run.priority.unwrap_or(self.leaf(id).priority);
         run.created.0 as i64 - i64::from(priority) * POINT
     }
 
@@ -378,8 +545,38 @@ impl State {
 
 impl Run {
     /// For each job, who needs it.
-    pub fn dependants(&self) -> &Arc<Vec<Vec<u32>>> {
+    pub fn dependants(&self) -> &Arc<Vec<Vec<Dependant>>> {
         &self.dependants
+    }
+
+    /// What a job needs, and does by its definition.
+    pub fn node(&self, index: u32) -> &Node {
+        let nodes = &self.plan.plan().nodes;
+        nodes.get(index as usize).unwrap_or_else(|| &self.cells[index as usize - nodes.len()])
+    }
+
+    /// What a job does and allows, with its expressions evaluated once that has been done.
+    pub fn leaf(&self, index: u32) -> &Arc<Leaf> {
+        let prepared =
+            self.jobs[index as usize].prepared.as_ref().and_then(|prepared| prepared.leaf.as_ref());
+        prepared.unwrap_or(&self.node(index).leaf)
+    }
+
+    /// The parameters that a job sees.
+    pub fn params(&self, index: u32) -> &Arc<Params> {
+        let prepared =
+            self.jobs[index as usize].prepared.as_ref().and_then(|prepared| prepared.params.as_ref());
+        prepared.unwrap_or(&self.node(index).params)
+    }
+
+    /// What has become of a job that another one needs, once that is settled.
+    pub(super) fn judged(&self, need: u32, when: When) -> Option<Judged> {
+        let job = &self.jobs[need as usize];
+        match &job.phase {
+            _ if when == When::Started && job.started.is_some() => Some(Judged::GOOD),
+            Phase::Done(outcome) => Some(judge(when, outcome, !self.node(need).leaf.continue_on_error)),
+            _ => None,
+        }
     }
 
     /// Whether everything is done.
@@ -399,8 +596,27 @@ impl Run {
 }
 
 impl Job {
-    /// Whether everything it needs is done.
-    pub fn is_ready(&self) -> bool {
-        self.unmet == 0
+    fn new(at: Moment, needs: u32) -> Job {
+        Job {
+            phase: Phase::Waiting,
+            attempts: 0,
+            tries: 0,
+            rounds: 0,
+            owed: Vec::new(),
+            since: at,
+            started: None,
+            prepared: None,
+            outputs: None,
+            decision: None,
+            cell: None,
+            cells: 0..0,
+            open_cells: 0,
+            tally: Tally { open: needs, ..Tally::default() },
+        }
+    }
+
+    /// What has become of the jobs it needs.
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Engine;
 use crate::base::{JobId, RunId};
-use crate::engine::{Event, NewRun, Outcome, Phase, Skip, Submission};
+use crate::definition::Rule;
+use crate::engine::{Event, NewRun, Outcome, Phase, Submission};
 use std::sync::Arc;
 
 impl Engine {
@@ -19,11 +20,15 @@ impl Engine {
             reason: submission.reason,
             priority: submission.priority,
             reused: submission.reused,
+            reused_outputs: submission.reused_outputs,
+            force: submission.force,
             bound: submission.bound,
         })));
+        let mut doomed = Vec::new();
         for index in 0..self.state.runs[&run].jobs.len() as u32 {
-            self.queue_if_ready(JobId { run, index });
+            self.consider(JobId { run, index }, &mut doomed);
         }
+        self.skip_doomed(doomed);
         self.finish_run_if_over(run);
     }
 
@@ -31,36 +36,37 @@ impl Engine {
     pub(super) fn finish(&mut self, job: JobId, outcome: Outcome, problem: Option<String>) {
         let mut doomed = Vec::new();
         self.end(job, outcome, problem, &mut doomed);
-        while let Some((job, need)) = doomed.pop() {
-            if self.state.job(job).phase == Phase::Waiting {
-                self.end(job, Outcome::Skipped { why: Skip::Needs { job: need } }, None, &mut doomed);
-            }
-        }
+        self.skip_doomed(doomed);
+        self.cell_done(job);
         self.finish_run_if_over(job.run);
     }
 
-    /// Ends one job: what needs it is queued when it can be, and named in `doomed` when it never can.
-    fn end(&mut self, job: JobId, outcome: Outcome, problem: Option<String>, doomed: &mut Vec<(JobId, u32)>) {
-        let lets_others_run = outcome.lets_others_run() || self.leaf(job).continue_on_error;
-        self.emit(Event::JobFinished { job, outcome, problem });
-        if self.is_cancelling(job) {
-            return; // Every job that waits is being cancelled too, one by one, under its own name.
-        }
-        let dependants = Arc::clone(self.state.runs[&job.run].dependants());
-        for &index in &dependants[job.index as usize] {
-            let dependant = JobId { run: job.run, index };
-            if lets_others_run {
-                self.queue_if_ready(dependant);
-            } else {
-                doomed.push((dependant, job.index));
+    /// Skips what can never start, and what can never start because of that. No recursion: a chain may have any length.
+    pub(super) fn skip_doomed(&mut self, mut doomed: Vec<JobId>) {
+        while let Some(job) = doomed.pop() {
+            if self.state.find_job(job).is_some_and(|state| state.phase == Phase::Waiting) {
+                let why = self.why_never(job);
+                self.end(job, Outcome::Skipped { why }, None, &mut doomed);
             }
         }
     }
 
-    fn queue_if_ready(&mut self, job: JobId) {
-        let state = self.state.job(job);
-        if state.phase == Phase::Waiting && state.is_ready() {
-            self.emit(Event::JobQueued { job });
+    /// Ends one job: what needs it is queued when it can be, and named in `doomed` when it never can.
+    fn end(&mut self, job: JobId, outcome: Outcome, problem: Option<String>, doomed: &mut Vec<JobId>) {
+        self.emit(Event::JobFinished { job, outcome, problem });
+        self.consider_dependants(job, doomed);
+    }
+
+    /// Looks at every job that needs this one, of which something has become.
+    pub(super) fn consider_dependants(&mut self, job: JobId, doomed: &mut Vec<JobId>) {
+        let is_cancelling = self.is_cancelling(job);
+        let dependants = Arc::clone(self.state.runs[&job.run].dependants());
+        for dependant in dependants.get(job.index as usize).into_iter().flatten() {
+            let dependant = JobId { run: job.run, index: dependant.job };
+            // In a run that is being cancelled the others are cancelled one by one, under their own names.
+            if !is_cancelling || self.leaf(dependant).rule == Rule::Always {
+                self.consider(dependant, doomed);
+            }
         }
     }
 

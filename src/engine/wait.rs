@@ -18,6 +18,12 @@ pub enum Wait {
     Hook(Question),
     /// What is being tidied up after it.
     Cleanup,
+    /// What its definition leaves open: conditions, expressions, whether there is anything to do.
+    Preparation,
+    /// The jobs that it became; so many are open.
+    Cells { open: u32 },
+    /// Its siblings: only so many cells may go on at once.
+    Siblings { at_once: u32 },
 }
 
 impl State {
@@ -26,9 +32,20 @@ impl State {
         let run = self.runs.get(&id.run)?;
         let job = self.find_job(id)?;
         match &job.phase {
+            Phase::Preparing { .. } => Some(Wait::Preparation),
+            Phase::Spread => Some(Wait::Cells { open: job.open_cells }),
+            Phase::Waiting if job.cell.is_some() => {
+                let most = self
+                    .node(JobId { index: job.cell.as_ref()?.parent, ..id })
+                    .leaf
+                    .spread
+                    .as_ref()?
+                    .max_parallel;
+                Some(Wait::Siblings { at_once: most.unwrap_or(u32::MAX) })
+            }
             Phase::Waiting => {
-                let needs = self.node(id).needs.iter().copied();
-                Some(Wait::Needs(needs.filter(|&need| !run.jobs[need as usize].phase.is_done()).collect()))
+                let open = self.node(id).edges().filter(|&(need, when)| run.judged(need, when).is_none());
+                Some(Wait::Needs(open.map(|(need, _)| need).collect()))
             }
             Phase::Queued => Some(match &run.phase {
                 RunPhase::Paused(pause) => Wait::Paused(pause.clone()),

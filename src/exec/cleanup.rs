@@ -18,6 +18,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Why something could not be tidied up; fits after "cleanup failed: ".
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum CleanupProblem {
     /// The command ran for longer than it may and was stopped.
     #[error("the command was stopped after {0}")]
     TimedOut(Millis),
+    /// Whoever wanted it no longer does.
+    #[error("the command was stopped")]
+    Stopped,
     /// The path is not one that may be removed.
     #[error("`{path}` is not removed: {why}")]
     Refused {
@@ -59,7 +63,10 @@ impl CleanupProblem {
             CleanupProblem::NotRemoved { path, source } => {
                 CleanupProblem::NotRemoved { path: mask(path), source }
             }
-            CleanupProblem::NotStarted(_) | CleanupProblem::Failed(_) | CleanupProblem::TimedOut(_) => self,
+            CleanupProblem::NotStarted(_)
+            | CleanupProblem::Failed(_)
+            | CleanupProblem::TimedOut(_)
+            | CleanupProblem::Stopped => self,
         }
     }
 }
@@ -92,45 +99,82 @@ pub async fn run_cleanup(
             return remove_off_runtime(working_dir, path).await.map_err(|problem| problem.masked(masks));
         }
     };
-    let mut start = Start {
+    let place = Place { working_dir, env, log, masks };
+    run_command(&mut start_of(action, &place), limit, std::future::pending()).await
+}
+
+/// Runs a command beside the jobs, as [`run_cleanup`] does, until it ends or somebody cancels it.
+///
+/// # Errors
+/// [`CleanupProblem`] says how it ended when that was not with 0.
+pub async fn run_aside(
+    argv: Vec<String>,
+    place: &Place<'_>,
+    limit: Millis,
+    cancelled: &CancellationToken,
+) -> Result<(), CleanupProblem> {
+    run_command(&mut start_of(Action::Exec { argv }, place), limit, cancelled.cancelled()).await
+}
+
+/// Where a command runs beside the jobs, and what it gets.
+pub struct Place<'p> {
+    /// The directory it starts in.
+    pub working_dir: &'p Path,
+    /// Its complete environment.
+    pub env: &'p [(OsString, OsString)],
+    /// Where both its streams go.
+    pub log: &'p Path,
+    /// What must not be seen in the log.
+    pub masks: &'p Masks,
+}
+
+fn start_of(action: Action, place: &Place<'_>) -> Start {
+    Start {
         // Nothing is reported, so nobody ever sees it.
         attempt: AttemptId { job: JobId { run: RunId(0), index: 0 }, number: 0 },
         label: "cleanup".into(),
         action,
         params: Arc::default(),
-        working_dir: working_dir.into(),
-        env: env.into(),
-        log: log.into(),
+        working_dir: place.working_dir.into(),
+        env: place.env.into(),
+        log: place.log.into(),
         watch_lines: false,
-        masks: masks.clone(),
+        masks: place.masks.clone(),
         stdin: Stdin::Nothing,
         stdout: Stdout::Log,
         outputs: PathBuf::new(),
-    };
-    run_command(&mut start, limit).await
+    }
 }
 
-async fn run_command(start: &mut Start, limit: Millis) -> Result<(), CleanupProblem> {
+async fn run_command(
+    start: &mut Start,
+    limit: Millis,
+    cancelled: impl Future<Output = ()>,
+) -> Result<(), CleanupProblem> {
     let (sender, mut orders) = standing(Order::GoOn);
     let (reports, _) = tokio::sync::mpsc::channel(1);
     let mut outbox = Outbox::new(start.attempt, reports);
     let work = carry_out(start, &mut orders, &mut outbox);
     tokio::pin!(work);
-    let finished = tokio::select! {
-        finished = &mut work => finished,
-        () = tokio::time::sleep(limit.to_duration()) => {
-            tighten(&sender, Order::stop(Stop { grace: GRACE, ..Stop::default() }));
-            work.await;
-            return Err(CleanupProblem::TimedOut(limit));
-        }
+    let why = tokio::select! {
+        finished = &mut work => return judged(finished.exit),
+        () = tokio::time::sleep(limit.to_duration()) => CleanupProblem::TimedOut(limit),
+        () = cancelled => CleanupProblem::Stopped,
     };
-    match finished.exit {
+    tighten(&sender, Order::stop(Stop { grace: GRACE, ..Stop::default() }));
+    work.await;
+    Err(why)
+}
+
+fn judged(exit: Exit) -> Result<(), CleanupProblem> {
+    match exit {
         Exit::Code { code: 0 } => Ok(()),
         Exit::Code { code } => Err(CleanupProblem::Failed(format!("exit code {code}"))),
         Exit::Signal { signal } => Err(CleanupProblem::Failed(signal.to_string())),
         Exit::NotSpawned { message, .. } => Err(CleanupProblem::NotStarted(message)),
         Exit::Lost => Err(CleanupProblem::Failed("nobody saw how".into())),
         Exit::Skipped { reason } => Err(CleanupProblem::Failed(reason)),
+        Exit::BadOutputs { message } => Err(CleanupProblem::Failed(message)),
     }
 }
 

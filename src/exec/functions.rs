@@ -207,6 +207,7 @@ fn masked(exit: Exit, masks: &Masks) -> Exit {
     let mask = |text: String| masks.text(&text).into_owned();
     match exit {
         Exit::Skipped { reason } => Exit::Skipped { reason: mask(reason) },
+        Exit::BadOutputs { message } => Exit::BadOutputs { message: mask(message) },
         Exit::NotSpawned { why, message } => Exit::NotSpawned { why, message: mask(message) },
         Exit::Code { .. } | Exit::Signal { .. } | Exit::Lost => exit,
     }

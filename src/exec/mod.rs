@@ -30,7 +30,7 @@ mod spawn;
 mod supervise;
 mod sweep;
 
-pub use cleanup::{CleanupProblem, run_cleanup};
+pub use cleanup::{CleanupProblem, Place, run_aside, run_cleanup};
 pub use functions::{FunctionError, Functions, TaskContext, TaskLog};
 pub use joint::Joint;
 pub use mask::{MaskStream, Masks};

@@ -1,8 +1,9 @@
 //! How a host comes up: the definitions, the store, what the last host left, and the runners.
 
 use crate::definition::Source;
-use crate::engine::{Engine, Event, Exit, Input, Pause, Record, State};
+use crate::engine::{Engine, Event, Exit, Input, Order, Pause, Record, State};
 use crate::exec::{self, FunctionError, Functions, LocalProcesses, Router, TaskContext};
+use crate::host::actions;
 use crate::host::bodies::Bodies;
 use crate::host::clock::{Alarm, Clock};
 use crate::host::feed::Speaker;
@@ -11,9 +12,11 @@ use crate::host::turn::Turn;
 use crate::host::view::View;
 use crate::host::{Host, Inner, OpenError, STATE, inbox_channel, report_channel};
 use crate::store::{Durability, Recovered, Store};
+use crate::watch::Arrivals;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -127,7 +130,10 @@ impl Builder {
             scripts: OnceLock::new(),
             runner: Arc::new(Router {
                 processes: Arc::new(LocalProcesses::new(runtime.clone(), &instance)),
-                functions,
+                functions: {
+                    actions::register(&functions, host);
+                    functions
+                },
                 lua: Arc::new(Bodies::new(host.clone())),
             }),
             runtime,
@@ -136,6 +142,12 @@ impl Builder {
             inbox,
             changes: Mutex::default(),
             companions: Mutex::default(),
+            secrets: Mutex::default(),
+            joints: Mutex::default(),
+            decided: Notify::new(),
+            http: actions::Http::default(),
+            arrivals: Arrivals::default(),
+            preparing: Semaphore::new(crate::host::prepare::AT_ONCE),
             base_env: std::env::vars_os().filter(|(name, _)| !is_ours(name)).collect(),
             slots,
             watches_schedules: is_serving,
@@ -168,11 +180,11 @@ impl Builder {
 }
 
 impl Inner {
-    /// Tells the engine what became of what was going on: nothing of it is left.
-    async fn recover(&self) {
-        let lost: Vec<_> = self.view.look(|live| {
-            let busy = live.state.busy().iter().filter(|&&job| live.state.job(job).phase.is_live());
-            busy.map(|&job| live.state.attempt(job)).collect()
+    /// Tells the engine what became of what was going on: of processes nothing is left.
+    async fn recover(self: &Arc<Inner>) {
+        let going: Vec<_> = self.view.look(|live| {
+            let about = |job| (live.state.attempt(job), actions::is_resumable(&live.state.leaf(job).action));
+            live.state.going().map(about).collect()
         });
         let is_idle = self.view.look(|live| live.state.runs.is_empty());
         if is_idle {
@@ -180,8 +192,16 @@ impl Inner {
         }
         // Whoever stops the host meanwhile has its reasons; the next one recovers.
         let _ = self.tell(Input::Restarted).await;
-        for attempt in lost {
-            let _ = self.tell(Input::Ended { attempt, exit: Exit::Lost, usage: None }).await;
+        for (attempt, is_resumable) in going {
+            // What only waits goes on waiting: its order to start is given again.
+            if is_resumable {
+                let _ = self.tell(Input::Survived { attempt }).await;
+                self.carry_out(Order::Start { attempt });
+                continue;
+            }
+            let _ = self
+                .tell(Input::Ended { attempt, exit: Exit::Lost, usage: None, outputs: Default::default() })
+                .await;
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Carries out what the engine ordered. Every order is followed by a report or an answer, so nothing here waits.
 
 use crate::base::{AttemptId, JobId, Millis};
-use crate::definition::{Cleanup, Signal, Stop};
+use crate::definition::{Cleanup, Secret, Signal, Stop, dotenv};
 use crate::engine::{
     Event, Exit, Input, NotSpawned, Order, Outcome, Phase, Question, Record, RunPhase, StopCause,
 };
-use crate::exec::{self, Masks};
+use crate::exec::{self, Masks, Start};
 use crate::host::Inner;
 use crate::host::companion::{Call, append, cause_event};
-use crate::host::environment::directory_of;
+use crate::host::environment::{Changes, Given, directory_of, wants_artifacts};
 use crate::host::turn::Message;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -29,6 +29,8 @@ impl Inner {
         match order {
             Order::Start { attempt } => self.start(attempt),
             Order::Stop { attempt, cause, stop } => self.stop(attempt, cause, stop),
+            Order::Prepare { job } => self.prepare(job),
+            Order::Ask { attempt, question: Question::Repeat } => self.ask_repeat(attempt),
             Order::Ask { attempt, question } => self.ask(attempt, question),
             Order::Clean { job, outcome } => {
                 let inner = Arc::clone(self);
@@ -42,15 +44,85 @@ impl Inner {
 
     fn start(self: &Arc<Inner>, attempt: AttemptId) {
         let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner).remove(&attempt);
-        let Some(start) = self.start_of(attempt, changes.unwrap_or_default()) else { return };
-        match make_room(&start.log) {
-            Ok(()) => self.runner.start(start, self.reports.clone()),
-            Err(error) => {
-                let message = format!("no room for the log `{}`: {error}", start.log.display());
-                let exit = Exit::NotSpawned { why: NotSpawned::Other, message };
-                self.send(Input::Ended { attempt, exit, usage: None });
-            }
+        let changes = changes.unwrap_or_default();
+        let Some(wanted) = self.wanted(attempt) else { return };
+        if wanted.is_nothing() {
+            return self.start_with(attempt, changes, &Given::default());
         }
+        let inner = Arc::clone(self);
+        self.tasks.spawn(async move {
+            match inner.look_up(attempt.job, wanted).await {
+                Ok(given) => inner.start_with(attempt, changes, &given),
+                Err(why) => inner.not_started(attempt, why),
+            }
+            inner.repeat_stop(attempt);
+        });
+    }
+
+    fn start_with(self: &Arc<Inner>, attempt: AttemptId, changes: Changes, given: &Given) {
+        let room = |start: Start| {
+            let made = make_room(&start.log).and_then(|()| self.make_room_for_artifacts(attempt));
+            made.map_err(|error| format!("no room for what it writes, `{}`: {error}", start.log.display()))?;
+            Ok(start)
+        };
+        match self.start_of(attempt, changes, given).map(|start| start.and_then(room)) {
+            Some(Ok(start)) => self.runner.start(start, self.reports.clone()),
+            Some(Err(why)) => self.not_started(attempt, why),
+            None => {}
+        }
+    }
+
+    fn not_started(self: &Arc<Inner>, attempt: AttemptId, message: String) {
+        let exit = Exit::NotSpawned { why: NotSpawned::Other, message };
+        self.send(Input::Ended { attempt, exit, usage: None, outputs: Default::default() });
+    }
+
+    fn make_room_for_artifacts(&self, attempt: AttemptId) -> std::io::Result<()> {
+        let folder = self.view.look(|live| {
+            let run = live.state.runs.get(&attempt.job.run)?;
+            let leaf = run.leaf(attempt.job.index);
+            let name = leaf.name.seen_from(&run.plan.plan().task);
+            wants_artifacts(leaf).then(|| self.artifacts_of(attempt, name))
+        });
+        folder.map_or(Ok(()), std::fs::create_dir_all)
+    }
+
+    /// The order to stop may have come while the attempt was on its way to the runner, which did not know it then.
+    fn repeat_stop(&self, attempt: AttemptId) {
+        let stop = self.view.look(|live| {
+            let job = live.state.find_job(attempt.job)?;
+            let is_stopping = matches!(job.phase, Phase::Stopping { .. }) && job.attempts == attempt.number;
+            is_stopping.then(|| live.state.leaf(attempt.job).stop)
+        });
+        if let Some(stop) = stop {
+            self.runner.stop(attempt, stop);
+        }
+    }
+
+    /// What must be looked up before an attempt can start; `None` when its run is not there any more.
+    fn wanted(&self, attempt: AttemptId) -> Option<Wanted> {
+        let settings = self.settings();
+        self.view.look(|live| {
+            let leaf = live.state.runs.get(&attempt.job.run)?.leaf(attempt.job.index);
+            let own = |secret: &&Secret| !leaf.secrets.iter().any(|other| other.name == secret.name);
+            let secrets = leaf.secrets.iter().chain(settings.secrets.iter().filter(own)).cloned();
+            Some(Wanted { secrets: secrets.collect(), dotenv: leaf.dotenv.clone() })
+        })
+    }
+
+    async fn look_up(&self, job: JobId, wanted: Wanted) -> Result<Given, String> {
+        let mut given = Given::default();
+        for path in wanted.dotenv {
+            let text = tokio::fs::read_to_string(self.root.join(&path)).await;
+            let text = text.map_err(|error| format!("the dotenv file `{path}` cannot be read: {error}"))?;
+            let variables = dotenv(&text).map_err(|error| format!("the dotenv file `{path}`: {error}"))?;
+            given.dotenv.extend(variables);
+        }
+        if !wanted.secrets.is_empty() {
+            let known = self.find_secrets(job, wanted.secrets).await?;
+            (given.secrets, given.masks) = (known.env.clone(), known.masks.clone());
+        }
+        Ok(given)
     }
 
     fn stop(self: &Arc<Inner>, attempt: AttemptId, cause: StopCause, stop: Stop) {
@@ -72,7 +144,9 @@ impl Inner {
                     inner.runner.stop(attempt, Stop { signal, grace });
                 });
             }
-            (StopCause::Cancelled | StopCause::TimedOut, _) => self.runner.stop(attempt, stop),
+            (StopCause::Cancelled | StopCause::TimedOut | StopCause::NotNeeded { .. }, _) => {
+                self.runner.stop(attempt, stop)
+            }
         }
     }
 
@@ -105,11 +179,11 @@ impl Inner {
             Some(Phase::Asking { cause: Some(cause), .. }) => cause_event(cause),
             _ => json!({}),
         });
-        let max = self.view.look(|live| live.state.node(attempt.job).leaf.retry.attempts);
+        let max = self.view.look(|live| live.state.leaf(attempt.job).retry.attempts);
         about["attempt"] = attempt.number.into();
         about["max"] = max.into();
         match question {
-            Question::Before => {}
+            Question::Before | Question::Repeat => {}
             Question::Success => {
                 about["exit_code"] = 0.into();
                 about["stdout_tail"] = tail().into();
@@ -127,7 +201,7 @@ impl Inner {
     async fn clean(self: &Arc<Inner>, job: JobId, outcome: Outcome) -> Option<String> {
         let seen = self.view.look(|live| {
             let run = live.state.runs.get(&job.run)?;
-            let leaf = &run.plan.plan().nodes[job.index as usize].leaf;
+            let leaf = run.leaf(job.index);
             let attempt = live.state.attempt(job);
             let working_dir = directory_of(leaf, &self.root);
             let has_succeeded = outcome == Outcome::Succeeded;
@@ -138,7 +212,8 @@ impl Inner {
             let mut env = self.environment(run, attempt, &working_dir);
             let (mark, whose) = exec::marker(&self.instance, attempt);
             env.push((mark.into(), whose.into()));
-            Some(Debt { items, working_dir, env, log: self.log_of(run, attempt), masks: Masks::default() })
+            env.extend(self.known_secrets(job));
+            Some(Debt { items, working_dir, env, log: self.log_of(run, attempt), masks: self.masks(job) })
         });
         let debt = seen?;
         let mut problems = self.pay(&debt).await;
@@ -159,8 +234,9 @@ impl Inner {
                 exec::run_cleanup(item, &debt.working_dir, &debt.env, &debt.log, CLEANUP_LIMIT, &debt.masks)
                     .await;
             if let Err(problem) = paid {
+                let problem = debt.masks.text(&problem.to_string()).into_owned();
                 append(&debt.log, format!("neap | error: cleanup failed: {problem}\n").as_bytes());
-                problems.push(problem.to_string());
+                problems.push(problem);
             }
         }
         problems
@@ -170,6 +246,8 @@ impl Inner {
     pub(super) fn prepare_farewells(self: &Arc<Inner>, records: &[Record]) {
         for record in records {
             let Event::JobFinished { job, outcome, .. } = &record.event else { continue };
+            self.view.look(|live| self.part(live, *job));
+            self.forget_secrets(*job);
             let companion = self.companions.lock().unwrap_or_else(PoisonError::into_inner).remove(job);
             let Some(companion) = companion else { continue };
             let log = self.view.look(|live| {
@@ -222,6 +300,18 @@ impl Inner {
     }
 }
 
+/// What must be looked up before an attempt can start.
+struct Wanted {
+    secrets: Vec<Secret>,
+    dotenv: Vec<String>,
+}
+
+impl Wanted {
+    fn is_nothing(&self) -> bool {
+        self.secrets.is_empty() && self.dotenv.is_empty()
+    }
+}
+
 /// What a job owes, and what is needed to pay it.
 struct Debt {
     items: Vec<Cleanup>,
@@ -242,7 +332,7 @@ pub fn outcome_word(outcome: &Outcome) -> &'static str {
 }
 
 /// Makes the directory of a run's logs; most of the time it is there.
-fn make_room(log: &Path) -> std::io::Result<()> {
+pub(super) fn make_room(log: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let Some(dir) = log.parent() else { return Ok(()) };
     match std::fs::DirBuilder::new().mode(0o700).create(dir) {

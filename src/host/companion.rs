@@ -104,7 +104,7 @@ impl Inner {
         }
         let (hooks, attempt, context, log) = self.view.look(|live| {
             let run = live.state.runs.get(&job.run)?;
-            let hooks = run.plan.plan().nodes[job.index as usize].leaf.hooks.clone();
+            let hooks = run.leaf(job.index).hooks.clone();
             let attempt = live.state.attempt(job);
             (!hooks.is_empty())
                 .then(|| (hooks, attempt, context_of(live, attempt, &self.root), self.log_of(run, attempt)))
@@ -139,7 +139,10 @@ impl Inner {
         self.tasks.spawn(async move {
             while let Some(note) = said.recv().await {
                 match note {
-                    Note::Log { level, message, fields } => write_log(&log, level, &message, &fields),
+                    Note::Log { level, message, fields } => {
+                        let masks = inner.masks(attempt.job);
+                        write_log(&log, level, &masks.text(&message), &masked(fields, &masks));
+                    }
                     Note::Progress { percent, message } => inner.remark(attempt, percent, message),
                     Note::Cleanup { item, ack } => inner.owe(attempt, item, ack).await,
                 }
@@ -220,6 +223,8 @@ impl Actor {
             Question::Before => self.before(about).await,
             Question::Success => self.success(about).await,
             Question::Retry => self.retry(about).await,
+            // This one is a matter of the definition, and no hook hears it.
+            Question::Repeat => Answer::NoOpinion,
         };
         // A host that is stopping asks again at its next start.
         let _ = self.inner.tell(Input::Answered { attempt, question, answer }).await;
@@ -378,18 +383,18 @@ async fn follow_output(inner: Arc<Inner>, attempt: AttemptId, mut decisions: Out
 pub(super) fn context_of(live: &Live, attempt: AttemptId, root: &Path) -> Arc<Context> {
     let run = &live.state.runs[&attempt.job.run];
     let plan = run.plan.plan();
-    let node = &plan.nodes[attempt.job.index as usize];
-    let workdir = directory_of(&node.leaf, root);
+    let leaf = run.leaf(attempt.job.index);
+    let workdir = directory_of(leaf, root);
     Arc::new(Context {
-        task: node.leaf.name.clone(),
-        labels: node.leaf.labels.clone(),
+        task: leaf.name.clone(),
+        labels: leaf.labels.clone(),
         run: attempt.job.run,
         run_number: run.number,
         run_task: plan.task.clone(),
         trigger: trigger_word(&run.trigger).to_owned(),
         attempt: attempt.number,
-        attempts_max: node.leaf.retry.attempts,
-        params: (*node.params).clone(),
+        attempts_max: leaf.retry.attempts,
+        params: (**run.params(attempt.job.index)).clone(),
         workdir,
     })
 }
@@ -407,7 +412,26 @@ pub(super) fn cause_event(cause: &Cause) -> Value {
         Cause::NotSpawned { message, .. } => json!({ "kind": "spawn", "reason": message }),
         Cause::Lost => json!({ "kind": "lost", "reason": "lost: the host died" }),
         Cause::Hook { message } => json!({ "kind": "hook", "reason": message }),
+        Cause::Unprepared { message } => json!({ "kind": "definition", "reason": message }),
+        Cause::Precondition { message } => json!({ "kind": "precondition", "reason": message }),
+        Cause::Outputs { message } => json!({ "kind": "outputs", "reason": message }),
+        Cause::Cell { job } => json!({ "kind": "cell", "reason": format!("its cell {job} failed") }),
+        Cause::Rejected { by, reason } => {
+            json!({ "kind": "rejected", "by": by, "reason": reason.clone().unwrap_or_else(|| "rejected".into()) })
+        }
+        Cause::Unmet { rounds } => {
+            json!({ "kind": "unmet", "reason": format!("not there after {rounds} rounds") })
+        }
     }
+}
+
+/// Whatever a script was told, it cannot hand on what must not be seen.
+fn masked(fields: Value, masks: &exec::Masks) -> Value {
+    if fields.is_null() || masks.is_empty() {
+        return fields;
+    }
+    let text = masks.text(&fields.to_string()).into_owned();
+    serde_json::from_str(&text).unwrap_or(Value::String(text))
 }
 
 /// What a script says stands in the job's log, marked so that nobody takes it for the job's own words.

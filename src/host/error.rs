@@ -87,6 +87,22 @@ pub enum CommandError {
         /// `paused`, `going on` or `being cancelled`.
         state: &'static str,
     },
+    /// No job of the run waits for a person, or not the one that was named.
+    #[error("{} of run {run} does not wait for an approval", job.as_ref().map_or_else(|| "any job".to_owned(), |job| format!("`{job}`")))]
+    NotAsked {
+        /// Which run.
+        run: RunId,
+        /// The job that was named.
+        job: Option<String>,
+    },
+    /// Several jobs of the run wait for a person.
+    #[error("several jobs of run {run} wait for an approval: {}", jobs.join(", "))]
+    WhichJob {
+        /// Which run.
+        run: RunId,
+        /// Their names.
+        jobs: Vec<String>,
+    },
     /// The schedules of the task are so already.
     #[error("the schedules of `{task}` are {state} already")]
     TaskAlready {

@@ -1,6 +1,6 @@
 //! Lua that stands in a task file, under `lua:`. What is wrong with it is told at the line of that file.
 
-use crate::definition::{Action, Catalog, Leaf, Task};
+use crate::definition::{Action, Catalog, Leaf, Problem, Task};
 use crate::lua::{ScriptProblem, Scripts};
 
 /// What is wrong with the texts of all tasks. They are compiled and not run.
@@ -12,6 +12,15 @@ pub(super) fn check(catalog: &Catalog, scripts: &Scripts) -> Vec<ScriptProblem> 
             Some(placed(problem, task, text, source))
         })
         .collect()
+}
+
+/// What is wrong with the Lua of the expressions in task files, each at its place.
+pub(super) fn check_expressions(catalog: &Catalog, scripts: &Scripts) -> Vec<Problem> {
+    let bad = |(file, span, source): (&str, std::ops::Range<usize>, &str)| {
+        let problem = scripts.check_expression("expression", source)?;
+        catalog.bad_expression(file, span, &problem.message)
+    };
+    catalog.expressions().filter_map(bad).collect()
 }
 
 /// Whether there is any such text.

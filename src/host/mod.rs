@@ -10,23 +10,36 @@
 //! | `carry` | carrying out orders |
 //! | `companion` | the hooks of one job |
 //! | `bodies` | attempts written in Lua |
+//! | `actions` | the built-in actions |
+//! | `prepare` | what is found out about a job before it starts |
+//! | `filling` | values in the place of expressions |
+//! | `freshness`, `checks` | whether there is anything to do, and whether it may be done |
+//! | `secrets`, `ends`, `results` | what an attempt is given beside its environment, and what it leaves behind |
 //! | `reload` | definitions that change while it runs |
 //! | `inline` | Lua that stands in task files |
 //! | `view`, `feed` | what others may see, and hear |
 //! | `request` | what others may ask for |
 
+mod actions;
 mod bodies;
 mod builder;
 mod carry;
+mod checks;
 mod clock;
 mod companion;
+mod ends;
 mod environment;
 mod error;
 mod feed;
+mod filling;
+mod freshness;
 mod inline;
+mod prepare;
 mod project;
 mod reload;
 mod request;
+mod results;
+mod secrets;
 mod turn;
 mod view;
 
@@ -39,14 +52,16 @@ pub use feed::{Feed, Happening, Missed};
 pub use project::{Reader, SCRIPTS, SETTINGS, STATE, TASKS, find_root};
 pub use reload::{Definitions, check, definitions};
 pub use request::{RetryScope, RunRequest, retry_plan};
+pub use secrets::STORE as SECRETS;
 pub use view::{Live, Progress};
 
 use crate::base::{AttemptId, JobId, RunId, TaskName};
-use crate::definition::Settings;
-use crate::engine::{Author, Event, Input, RunOutcome};
-use crate::exec::{Report, Reports, Runner};
+use crate::definition::{APPROVAL, Action, Settings};
+use crate::engine::{Author, Event, Input, Phase, Run, RunOutcome};
+use crate::exec::{Joint, Report, Reports, Runner};
 use crate::lua::Scripts;
 use crate::store::{Durability, History, Store};
+use crate::watch::Arrivals;
 use clock::Clock;
 use companion::Companion;
 use environment::Changes;
@@ -56,7 +71,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use turn::{Message, Told};
@@ -86,6 +101,18 @@ pub(crate) struct Inner {
     changes: Mutex<HashMap<AttemptId, Changes>>,
     companions: Mutex<HashMap<JobId, Arc<Companion>>>,
     base_env: Vec<(OsString, OsString)>,
+    /// The secrets of the jobs that go on.
+    secrets: Mutex<HashMap<JobId, Arc<secrets::Known>>>,
+    /// Pipes between jobs of which one has come and the other has not.
+    joints: Mutex<HashMap<JobId, Joint>>,
+    /// Told when a person has decided over a job.
+    decided: Notify,
+    /// For the actions that speak HTTP.
+    http: actions::Http,
+    /// For the jobs that wait for files.
+    arrivals: Arrivals,
+    /// How many jobs may be prepared at once.
+    preparing: Semaphore,
     slots: usize,
     is_full_durability: bool,
     watches_schedules: bool,
@@ -201,6 +228,37 @@ impl Host {
         if told.records.is_empty() { Err(CommandError::Already { run, state: "going on" }) } else { Ok(()) }
     }
 
+    /// Decides over a job that waits for an approval. `job` is its name as seen from the run's task; without it the only
+    /// one that waits is meant.
+    ///
+    /// # Errors
+    /// [`CommandError`] when nothing waits for that, or several do.
+    pub async fn decide(
+        &self,
+        run: RunId,
+        job: Option<&str>,
+        approved: bool,
+        by: Author,
+        reason: Option<String>,
+    ) -> Result<AttemptId, CommandError> {
+        let waiting = self.look(|live| live.state.runs.get(&run).map(|r| undecided(run, r)));
+        let waiting = waiting.ok_or(CommandError::NotGoing(run))?;
+        let meant: Vec<_> = waiting.iter().filter(|(_, name)| job.is_none_or(|job| job == name)).collect();
+        let attempt = match meant.as_slice() {
+            [(attempt, _)] => *attempt,
+            [] => return Err(CommandError::NotAsked { run, job: job.map(str::to_owned) }),
+            several => {
+                let jobs = several.iter().map(|(_, name)| name.clone()).collect();
+                return Err(CommandError::WhichJob { run, jobs });
+            }
+        };
+        let told = self.0.tell(Input::Decide { attempt, approved, by, reason }).await?;
+        if told.records.is_empty() {
+            return Err(CommandError::NotAsked { run, job: job.map(str::to_owned) });
+        }
+        Ok(attempt)
+    }
+
     /// Lets the schedules of a task rest, or go on.
     ///
     /// # Errors
@@ -240,6 +298,21 @@ impl Host {
     }
 }
 
+/// The attempts of a run that wait for a person, with the names of their jobs.
+fn undecided(id: RunId, run: &Run) -> Vec<(AttemptId, String)> {
+    let waits = |index: &u32| {
+        let job = &run.jobs[*index as usize];
+        let is_approval =
+            matches!(&run.leaf(*index).action, Action::Call { function, .. } if function == APPROVAL);
+        is_approval && matches!(job.phase, Phase::Running { .. }) && job.decision.is_none()
+    };
+    let found = (0..run.jobs.len() as u32).filter(waits).map(|index| {
+        let attempt = AttemptId { job: JobId { run: id, index }, number: run.jobs[index as usize].attempts };
+        (attempt, run.node(index).leaf.name.seen_from(&run.plan.plan().task).to_owned())
+    });
+    found.collect()
+}
+
 impl Inner {
     /// Feeds an input to the engine and waits until what follows from it is written down.
     async fn tell(&self, input: Input) -> Result<Told, CommandError> {
@@ -272,8 +345,7 @@ impl Inner {
     async fn shutdown(&self) {
         self.stop.cancel();
         let going: Vec<_> = self.view.look(|live| {
-            let busy = live.state.busy().iter().filter(|&&job| live.state.job(job).phase.is_live());
-            busy.map(|&job| (live.state.attempt(job), live.state.node(job).leaf.stop)).collect()
+            live.state.going().map(|job| (live.state.attempt(job), live.state.leaf(job).stop)).collect()
         });
         for (attempt, stop) in going {
             self.runner.stop(attempt, stop);

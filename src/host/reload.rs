@@ -24,6 +24,8 @@ pub struct Definitions {
     pub settings_problems: Vec<Problem>,
     /// The settings file itself, for showing what is wrong with it.
     pub settings_source: Option<Source>,
+    /// What is wrong with the Lua of expressions; found only by [`check`].
+    pub expression_problems: Vec<Problem>,
     /// What is wrong with the scripts.
     pub script_problems: Vec<ScriptProblem>,
 }
@@ -31,7 +33,7 @@ pub struct Definitions {
 impl Definitions {
     /// Every problem of every YAML file, the settings' first.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.settings_problems.iter().chain(self.catalog.problems())
+        self.settings_problems.iter().chain(self.catalog.problems()).chain(&self.expression_problems)
     }
 
     /// How many errors there are, in YAML and Lua.
@@ -85,7 +87,14 @@ impl Loader {
         sources.extend(self.reader.tasks(&self.root));
         let previous = previous.map(|previous| &*previous.catalog);
         let catalog = Arc::new(Catalog::load(sources, &self.registered, &settings, previous));
-        Definitions { catalog, settings, settings_problems, settings_source, script_problems: Vec::new() }
+        Definitions {
+            catalog,
+            settings,
+            settings_problems,
+            settings_source,
+            expression_problems: Vec::new(),
+            script_problems: Vec::new(),
+        }
     }
 }
 
@@ -100,11 +109,13 @@ pub fn check(root: &Path) -> Definitions {
     let mut definitions = definitions(root);
     let wanted = scripts_of(&definitions.catalog);
     // Scripts have threads of their own; a project without Lua starts none.
-    if !wanted.is_empty() || inline::has_any(&definitions.catalog) {
+    let has_expressions = definitions.catalog.expressions().next().is_some();
+    if !wanted.is_empty() || has_expressions || inline::has_any(&definitions.catalog) {
         let scripts = open_scripts(root);
         let mut problems = scripts.check(&wanted);
         problems.extend(inline::check(&definitions.catalog, &scripts));
         definitions.script_problems = problems;
+        definitions.expression_problems = inline::check_expressions(&definitions.catalog, &scripts);
     }
     definitions
 }

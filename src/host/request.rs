@@ -32,6 +32,9 @@ pub struct RunRequest {
     /// Replaces the priority of every job, -100 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
+    /// Jobs run although they are up to date.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// The run ends with the program that asks for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bound: bool,
@@ -46,6 +49,7 @@ impl RunRequest {
             by: Author(by.into()),
             reason: None,
             priority: None,
+            force: false,
             bound: false,
         }
     }
@@ -91,15 +95,22 @@ impl Host {
     /// # Errors
     /// [`SubmitError`]; nothing was created.
     pub async fn submit(&self, request: RunRequest) -> Result<RunId, SubmitError> {
+        self.submit_as(request, Trigger::Manual).await
+    }
+
+    pub(super) async fn submit_as(
+        &self,
+        request: RunRequest,
+        trigger: Trigger,
+    ) -> Result<RunId, SubmitError> {
         let plan = request.plan(&self.definitions().catalog)?;
         self.create(Submission {
-            plan: PlanRef::new(Arc::new(plan)),
-            trigger: Trigger::Manual,
-            by: request.by,
+            trigger,
             reason: request.reason,
             priority: request.priority,
-            reused: Vec::new(),
+            force: request.force,
             bound: request.bound,
+            ..Submission::new(PlanRef::new(Arc::new(plan)), request.by)
         })
         .await
     }
@@ -120,8 +131,10 @@ impl Host {
             return Err(SubmitError::StillGoing(of));
         }
         let (plan, reused) = retry_plan(self.history(), of, &scope)?;
+        let reused_outputs = outputs_of(self.history(), of, &reused)?;
         let trigger = Trigger::Retry { of };
-        self.create(Submission { plan, trigger, by, reason, priority: None, reused, bound }).await
+        let plain = Submission::new(plan, by);
+        self.create(Submission { trigger, reason, reused, reused_outputs, bound, ..plain }).await
     }
 
     async fn create(&self, submission: Submission) -> Result<RunId, SubmitError> {
@@ -171,6 +184,21 @@ pub fn retry_plan(
         return Err(SubmitError::NothingFailed(of));
     }
     Ok((PlanRef::with_hash(row.plan, plan), reused))
+}
+
+/// What the jobs that are not done again had put out.
+fn outputs_of(
+    history: &History,
+    of: RunId,
+    reused: &[u32],
+) -> Result<BTreeMap<u32, Arc<Params>>, SubmitError> {
+    let wanted: std::collections::BTreeSet<u32> = reused.iter().copied().collect();
+    let outputs = history.outputs(of)?;
+    Ok(outputs
+        .into_iter()
+        .filter(|(index, _)| wanted.contains(index))
+        .map(|(at, o)| (at, Arc::new(o)))
+        .collect())
 }
 
 fn name_in(catalog: &Catalog, text: &str) -> Result<TaskName, SubmitError> {

@@ -4,11 +4,13 @@
 //! While one turn commits, the inputs of the next gather; so the busier the host, the more events share a commit.
 
 use crate::base::Millis;
-use crate::engine::{Effect, Engine, Event, Input, Order, Record, Trigger};
+use crate::definition::Params;
+use crate::engine::{Effect, Engine, Event, Exit, Input, Order, Record, Trigger};
 use crate::exec::Report;
 use crate::host::Inner;
 use crate::host::clock::Alarm;
 use crate::host::feed::Happening;
+use crate::host::results;
 use crate::store::{Durability, Seq, StoreError};
 use std::ops::Range;
 use std::sync::Arc;
@@ -93,11 +95,23 @@ impl Turn {
     /// Only the end of an attempt concerns the engine; the rest are passing remarks.
     fn hear(&mut self, report: Report, batch: &mut Batch) {
         match report {
-            Report::Ended { attempt, exit, usage, left_over, outputs: _, outputs_cut: _ } => {
+            Report::Ended { attempt, exit, usage, left_over, outputs: text, outputs_cut } => {
                 if left_over > 0 {
                     tracing::warn!(?attempt, left_over, "killed processes that outlived their leader");
                 }
-                self.tell(Input::Ended { attempt, exit, usage }, None, batch);
+                let (exit, outputs) = match self.engine.state().find_job(attempt.job) {
+                    Some(_) => {
+                        let leaf = self.engine.state().leaf(attempt.job);
+                        let (exit, outputs) = results::judge(leaf, exit, &text, outputs_cut);
+                        if exit == (Exit::Code { code: 0 }) && !leaf.artifacts.is_empty() {
+                            let leaf = Arc::clone(leaf);
+                            return self.inner.keep_artifacts(attempt, leaf, (exit, usage, outputs));
+                        }
+                        (exit, outputs)
+                    }
+                    None => (exit, Params::new()),
+                };
+                self.tell(Input::Ended { attempt, exit, usage, outputs }, None, batch);
             }
             Report::Spawned { attempt, pid } => self.inner.spawned(attempt, pid),
             Report::Lines { attempt, lines, dropped } => self.inner.lines(attempt, lines, dropped),
@@ -169,6 +183,9 @@ impl Inner {
     fn show(self: &Arc<Inner>, records: &[Record], last: Seq) {
         self.prepare_farewells(records);
         self.view.apply(records, last);
+        if records.iter().any(|record| matches!(record.event, Event::Decided { .. })) {
+            self.decided.notify_waiters();
+        }
         let first = last.0 + 1 - records.len() as u64;
         for (place, record) in records.iter().enumerate() {
             let seq = Seq(first + place as u64);

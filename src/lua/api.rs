@@ -130,17 +130,20 @@ fn json_table(lua: &Lua) -> mlua::Result<Table> {
             .map_err(|unfit| Refusal::api(format!("neap.json.encode: the value {unfit}")))?;
         Ok(json.to_string())
     })?;
-    let decode = lua.create_function(|lua, text: mlua::LuaString| {
-        if text.as_bytes().len() > JSON {
-            return Err(Refusal::api("neap.json.decode: the text is longer than 4 MiB").into());
-        }
-        let json: Json = serde_json::from_slice(&text.as_bytes())
-            .map_err(|error| Refusal::api(format!("neap.json.decode: {error}")))?;
-        to_lua(lua, &json, Access::Open)
-    })?;
+    let decode = lua.create_function(|lua, text: mlua::LuaString| decoded(lua, &text, "neap.json.decode"))?;
     table.raw_set("encode", encode)?;
     table.raw_set("decode", decode)?;
     sealed(lua, table, "neap.json", ".")
+}
+
+/// The value that a JSON text stands for. `function` is who asks.
+pub(super) fn decoded(lua: &Lua, text: &mlua::LuaString, function: &str) -> mlua::Result<Value> {
+    if text.as_bytes().len() > JSON {
+        return Err(Refusal::api(format!("{function}: the text is longer than 4 MiB")).into());
+    }
+    let json: Json = serde_json::from_slice(&text.as_bytes())
+        .map_err(|error| Refusal::api(format!("{function}: {error}")))?;
+    to_lua(lua, &json, Access::Open)
 }
 
 /// The methods of `ctx`, made once for a VM.

@@ -17,6 +17,8 @@ pub(super) enum Stage {
     Loading,
     Hook(Hook),
     Body,
+    /// What stands between `${{` and `}}`.
+    Expression,
 }
 
 /// One call of a script.
@@ -55,7 +57,7 @@ impl Call {
     /// The way to the host for something that must arrive.
     pub(super) fn cleanup_notes(&self) -> Result<Notes, Refusal> {
         let allowed = match self.stage {
-            Stage::Loading => false,
+            Stage::Loading | Stage::Expression => false,
             Stage::Body => true,
             Stage::Hook(hook) => hook.may_owe_cleanup(),
         };
@@ -68,7 +70,7 @@ impl Call {
     /// Refuses a function that waits where waiting is not allowed.
     pub(super) fn may_wait(&self, function: &str) -> Result<(), Refusal> {
         let allowed = match self.stage {
-            Stage::Loading => false,
+            Stage::Loading | Stage::Expression => false,
             Stage::Body => true,
             Stage::Hook(hook) => hook.may_wait(),
         };
@@ -80,6 +82,7 @@ impl Call {
             Stage::Loading => "while a file is loaded".to_owned(),
             Stage::Hook(hook) => format!("in `{hook}`"),
             Stage::Body => "in a body".to_owned(),
+            Stage::Expression => "in an expression".to_owned(),
         };
         Refusal { kind: ErrorKind::Denied, message: format!("{function} cannot be used {place}: {why}") }
     }

@@ -27,6 +27,7 @@ impl Scene {
             Stage::Loading => "the top level of the file".to_owned(),
             Stage::Hook(hook) => format!("hook `{hook}`"),
             Stage::Body => "the body".to_owned(),
+            Stage::Expression => "an expression".to_owned(),
         };
         let whose = context.map(|context| {
             format!(", task {}, run {}, attempt {}", context.task, context.run, context.attempt)

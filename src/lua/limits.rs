@@ -34,6 +34,8 @@ pub struct Limits {
     pub body_cpu: Millis,
     /// How long a cancelled body may tidy up before it is stopped.
     pub body_grace: Millis,
+    /// The time one expression may use.
+    pub expression: Budget,
     /// Budgets that differ from [`Hook::budget`].
     pub hooks: BTreeMap<Hook, Budget>,
 }
@@ -51,6 +53,8 @@ impl Default for Limits {
             load: Budget { cpu: Millis(200), wall: Millis(2_000) },
             body_cpu: Millis(60_000),
             body_grace: Millis(5_000),
+            // It cannot wait, but others may have their turns in between.
+            expression: Budget { cpu: Millis(50), wall: Millis(5_000) },
             hooks: BTreeMap::new(),
         }
     }

@@ -29,6 +29,8 @@ mod call;
 mod context;
 mod decision;
 mod error;
+mod evaluate;
+mod expression;
 mod fault;
 mod generation;
 mod hook;
@@ -42,6 +44,7 @@ mod pool;
 mod scripts;
 mod source;
 mod value;
+mod variables;
 mod vm;
 mod watchdog;
 mod worker;
@@ -56,6 +59,7 @@ pub use decision::{
     SuccessDecision,
 };
 pub use error::{ErrorKind, Place, ScriptError, ScriptProblem};
+pub use expression::{EXPRESSION_FUNCTIONS, Evaluation, EvaluationError, ExpressionFunction};
 pub use generation::{Script, Shape};
 pub use hook::Hook;
 pub use limits::{Budget, Limits};

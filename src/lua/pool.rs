@@ -4,7 +4,9 @@
 //! empty and scripts there are refused, for every lost thread still burns a processor.
 
 use super::api::Clock;
+use super::call::Stage;
 use super::error::ErrorKind;
+use super::evaluate::Evaluator;
 use super::fault::Scene;
 use super::ledger::{Answer, Entry, Ledger, Reply};
 use super::limits::{Budget, Limits};
@@ -165,7 +167,8 @@ impl Pool {
         std::thread::Builder::new().name(format!("neap-lua-{place}")).spawn(move || {
             let runner = Runner { watchdog, worker, thread: ThreadTime::of_this_thread() };
             let rooms = RefCell::new(HashMap::new());
-            let worker = Rc::new(Worker { runner, ledger, limits, clock, rooms });
+            let evaluator = Evaluator::default();
+            let worker = Rc::new(Worker { runner, ledger, limits, clock, rooms, evaluator });
             tokio::task::LocalSet::new().block_on(&runtime, worker.run(waiting, sweep));
         })?;
         Ok(link)
@@ -190,11 +193,14 @@ impl Pool {
     }
 
     fn stuck(&self, entry: &Entry, why: Stop) -> super::error::ScriptError {
-        let super::call::Stage::Hook(hook) = entry.scene.stage else {
-            return entry.scene.stopped(why, self.limits.load, None).help(STUCK);
+        let budget: Budget = match entry.scene.stage {
+            Stage::Loading | Stage::Body => self.limits.load,
+            Stage::Expression => self.limits.expression,
+            Stage::Hook(hook) => {
+                entry.scene.generation.note_stop(hook, (self.clock)());
+                self.limits.budget(hook)
+            }
         };
-        entry.scene.generation.note_stop(hook, (self.clock)());
-        let budget: Budget = self.limits.budget(hook);
         entry.scene.stopped(why, budget, None).help(STUCK)
     }
 }

@@ -8,6 +8,7 @@ use super::call::Stage;
 use super::context::{BodyCall, BodyEnd, BodySource, HookCall, Level, Note};
 use super::decision::{self, Decision};
 use super::error::{ErrorKind, ScriptError, ScriptProblem};
+use super::expression::{Evaluation, EvaluationError, Expressions};
 use super::fault::Scene;
 use super::generation::{Generation, Pin, Script, Shape};
 use super::hook::Hook;
@@ -38,6 +39,7 @@ struct Inner {
     library: Mutex<Library>,
     pins: Mutex<HashMap<AttemptId, Arc<Pin>>>,
     next_generation: AtomicU64,
+    expressions: Expressions,
 }
 
 #[derive(Default)]
@@ -84,7 +86,9 @@ impl Scripts {
         let root = Root::new(root, limits.source);
         let (library, pins) = (Mutex::default(), Mutex::default());
         let next_generation = AtomicU64::new(1);
-        Ok(Scripts { inner: Arc::new(Inner { root, limits, pool, library, pins, next_generation }) })
+        let expressions = Expressions::new(root.clone());
+        let inner = Inner { root, limits, pool, library, pins, next_generation, expressions };
+        Ok(Scripts { inner: Arc::new(inner) })
     }
 
     /// Makes these files the ones in use, each at its newest good version, and returns what is wrong with any of them.
@@ -124,6 +128,20 @@ impl Scripts {
     pub fn check_text(&self, name: &str, text: &str) -> Option<ScriptProblem> {
         let failed = self.inner.root.compile(name.to_owned(), text.to_owned()).err()?;
         Some(ScriptProblem::of(name, &failed))
+    }
+
+    /// What is wrong with a text as a Lua expression: it is compiled, not run. `name` is how people will know it; lines are
+    /// counted from its first one.
+    pub fn check_expression(&self, name: &str, source: &str) -> Option<ScriptProblem> {
+        Expressions::check(name, source)
+    }
+
+    /// Evaluates expressions over the same variables, in order. Each has the budget [`Limits::expression`].
+    ///
+    /// # Errors
+    /// The first expression that is no Lua, raises an error, uses up its budget or gives what no value can be.
+    pub async fn evaluate(&self, request: Evaluation) -> Result<Vec<Value>, EvaluationError> {
+        self.inner.expressions.evaluate(&self.inner.pool, request).await
     }
 
     /// What is known about every file in use.

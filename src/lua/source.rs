@@ -78,6 +78,29 @@ impl Root {
     }
 }
 
+/// Bytes of one expression.
+const EXPRESSION: usize = 16 << 10;
+
+/// Compiles an expression: exactly one, whose value is what its chunk returns.
+pub(super) fn expression(name: &str, text: &str) -> Result<Arc<Source>, ScriptError> {
+    if text.len() > EXPRESSION {
+        let message = format!("an expression may have {} KiB at most", EXPRESSION >> 10);
+        return Err(ScriptError::new(ErrorKind::Syntax, "", message));
+    }
+    let compile = |text: String| mlua::chunk::Compiler::new().compile(&text);
+    // The text stands in the first line, so that the lines of messages are right.
+    compile(format!("return {text}\n")).map_err(|error| syntax(name, text, &error))?;
+    // The brackets make one value of it, and nothing but one expression can stand in them.
+    let bytecode = compile(format!("return ({text}\n)")).map_err(|_| {
+        ScriptError::new(
+            ErrorKind::Syntax,
+            "",
+            "there must be exactly one value: one expression, without `,` and `;` behind it",
+        )
+    })?;
+    Ok(Arc::new(Source { name: name.to_owned(), text: text.to_owned(), bytecode }))
+}
+
 /// The compiler says `:LINE: what`.
 fn syntax(name: &str, text: &str, error: &mlua::Error) -> ScriptError {
     let message = match error {

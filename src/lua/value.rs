@@ -70,7 +70,12 @@ pub(super) enum Unfit {
 
 /// The JSON form of a script's value. A table with the keys 1 to n is a list; an empty one is an object.
 pub(super) fn from_lua(lua: &Lua, value: &Value) -> Result<Json, Unfit> {
-    Reader { lua, values: VALUES, bytes: BYTES }.value(value, 0)
+    from_lua_within(lua, value, BYTES)
+}
+
+/// The same, with at most so many bytes of text in it.
+pub(super) fn from_lua_within(lua: &Lua, value: &Value, bytes: usize) -> Result<Json, Unfit> {
+    Reader { lua, values: VALUES, bytes }.value(value, 0)
 }
 
 struct Reader<'a> {
@@ -102,16 +107,15 @@ impl Reader<'_> {
         if depth == DEPTH {
             return Err(Unfit::Deep);
         }
+        if let Some(length) = given_length(table) {
+            return self.items(table, length, depth);
+        }
         let length = table.raw_len();
         if length > self.values {
             return Err(Unfit::Large);
         }
         if length > 0 && self.is_list(table, length)? {
-            let item = |index| {
-                let item: Value = table.raw_get(index).map_err(unreadable)?;
-                self.value(&item, depth + 1)
-            };
-            return (1..=length).map(item).collect::<Result<_, _>>().map(Json::Array);
+            return self.items(table, length, depth);
         }
         if length == 0 && table.metatable() == Some(self.lua.array_metatable()) {
             return Ok(Json::Array(Vec::new()));
@@ -122,6 +126,14 @@ impl Reader<'_> {
             fields.insert(self.key(&key)?, self.value(&field, depth + 1)?);
         }
         Ok(Json::Object(fields))
+    }
+
+    fn items(&mut self, table: &Table, length: usize, depth: usize) -> Result<Json, Unfit> {
+        let item = |index| {
+            let item: Value = table.raw_get(index).map_err(unreadable)?;
+            self.value(&item, depth + 1)
+        };
+        (1..=length).map(item).collect::<Result<_, _>>().map(Json::Array)
     }
 
     fn is_list(&mut self, table: &Table, length: usize) -> Result<bool, Unfit> {
@@ -149,6 +161,12 @@ impl Reader<'_> {
             other => Err(Unfit::Key(other.type_name())),
         }
     }
+}
+
+/// The length of a list that was given to an expression, which may be empty or have nulls in it.
+fn given_length(table: &Table) -> Option<usize> {
+    let length: usize = table.metatable().filter(|_| table.is_readonly())?.raw_get("length").ok()?;
+    (length <= VALUES).then_some(length)
 }
 
 /// A number, of whichever sort the VM made it.

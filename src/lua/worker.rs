@@ -6,6 +6,7 @@ use super::api::Clock;
 use super::call::{Call, Stage};
 use super::context::{Context, Notes};
 use super::error::{ErrorKind, ScriptError};
+use super::evaluate::{Batch, Evaluator};
 use super::fault::Scene;
 use super::generation::{Generation, Pin};
 use super::hook::Hook;
@@ -43,6 +44,8 @@ pub(super) enum Task {
     Hook { hook: Hook, pin: Arc<Pin>, context: Arc<Context>, events: Vec<Json>, notes: Notes },
     /// Run a body in a machine of its own.
     Body { context: Arc<Context>, notes: Notes, cancel: CancellationToken },
+    /// Evaluate expressions.
+    Evaluate(Batch),
 }
 
 /// What a thread is made of.
@@ -52,6 +55,7 @@ pub(super) struct Worker {
     pub(super) limits: Arc<Limits>,
     pub(super) clock: Clock,
     pub(super) rooms: RefCell<HashMap<u64, Rc<Room>>>,
+    pub(super) evaluator: Evaluator,
 }
 
 /// A machine and the attempts that use it.
@@ -108,6 +112,7 @@ impl Worker {
                 Ok(vm) => self.body(&job, &vm, context, notes, cancel).await,
                 Err(error) => Err(failed(error)),
             },
+            Task::Evaluate(batch) => self.evaluate(&job, batch).await,
         };
         let (answer, stop) = match outcome {
             Ok(value) => (Ok(value), None),
@@ -264,7 +269,7 @@ impl Worker {
         })
     }
 
-    async fn metered<T>(
+    pub(super) async fn metered<T>(
         &self,
         job: &Job,
         vm: &Vm,
@@ -297,7 +302,7 @@ impl Room {
 }
 
 /// Why a job has no value.
-enum Failure {
+pub(super) enum Failure {
     Error(ScriptError),
     Stopped(Stop, ScriptError),
 }

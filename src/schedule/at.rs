@@ -2,9 +2,9 @@
 
 use super::error::AtError;
 use super::resolve::instant_of;
-use super::zone::{Zone, moment};
+use super::zone::{Zone, moment, timestamp};
 use crate::base::Moment;
-use jiff::civil::DateTime;
+use jiff::civil::{DateTime, Time};
 use jiff::{SignedDuration, Timestamp};
 
 /// The moment that a text means; without an offset it is civil time in `zone`.
@@ -17,6 +17,39 @@ pub(super) fn read(text: &str, zone: &Zone) -> Result<Moment, AtError> {
         Some(minutes) => since_offset(civil, minutes),
     };
     instant.and_then(moment).ok_or_else(|| AtError::OutOfRange(text.to_owned()))
+}
+
+/// The moment that a text means to somebody who waits from `after` on: a moment as above, or a time of day, which is
+/// the next such time in `zone`.
+pub(super) fn read_due(text: &str, zone: &Zone, after: Moment) -> Result<Moment, AtError> {
+    let text = text.trim();
+    let Some([hour, minute, second]) = time_of_day(text) else {
+        return read(text, zone).map_err(|error| match error {
+            AtError::Shape(text) => AtError::NoTime(text),
+            error @ (AtError::NoTime(_) | AtError::NoSuchTime(_) | AtError::OutOfRange(_)) => error,
+        });
+    };
+    let small = |part: i16| i8::try_from(part).expect("it has two digits");
+    let time = Time::new(small(hour), small(minute), small(second), 0)
+        .map_err(|_| AtError::NoSuchTime(text.to_owned()))?;
+    next_time(time, zone, after).ok_or_else(|| AtError::OutOfRange(text.to_owned()))
+}
+
+/// As a fixed time of a cron expression: in a gap it is the end of the gap, and of two it is the first.
+fn next_time(time: Time, zone: &Zone, after: Moment) -> Option<Moment> {
+    let today = zone.rules().to_datetime(timestamp(after)?).date();
+    // A day that a clock change leaves out altogether is made up for by the one after it.
+    let days = std::iter::successors(Some(today), |day| day.tomorrow().ok()).take(3);
+    let mut moments = days.filter_map(|day| instant_of(zone.rules(), day.to_datetime(time)).and_then(moment));
+    moments.find(|moment| *moment > after)
+}
+
+/// `18:00` or `18:00:30`.
+fn time_of_day(text: &str) -> Option<[i16; 3]> {
+    match text.len() {
+        5 => numbers(&format!("{text}:00"), ':', [2, 2, 2]),
+        _ => numbers(text, ':', [2, 2, 2]),
+    }
 }
 
 fn since_offset(civil: DateTime, minutes: i64) -> Option<Timestamp> {
@@ -126,6 +159,41 @@ mod tests {
     fn a_clock_change_is_treated_as_in_cron() {
         check("2027-03-28 02:30", Ok("2027-03-28T03:00:00+02:00"));
         check("2027-10-31 02:30", Ok("2027-10-31T02:30:00+02:00"));
+    }
+
+    #[track_caller]
+    fn check_due(text: &str, after: &str, expected: Result<&str, AtError>) {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        let after = read(after, &berlin).unwrap();
+        let found = read_due(text, &berlin, after).map(|moment| berlin.format(moment));
+        assert_eq!(found, expected.map(str::to_owned), "{text:?}");
+    }
+
+    #[test]
+    fn a_time_of_day_is_the_next_one() {
+        check_due("18:00", "2026-11-21 17:59:59", Ok("2026-11-21T18:00:00+01:00"));
+        check_due("18:00", "2026-11-21 18:00", Ok("2026-11-22T18:00:00+01:00"));
+        check_due(" 00:00:30 ", "2026-12-31 23:59", Ok("2027-01-01T00:00:30+01:00"));
+        check_due("2026-11-21T18:00", "2026-12-01 00:00", Ok("2026-11-21T18:00:00+01:00"));
+        check_due("2026-11-21T18:00Z", "2026-12-01 00:00", Ok("2026-11-21T19:00:00+01:00"));
+    }
+
+    #[test]
+    fn a_time_of_day_keeps_to_each_day_once_when_the_clock_is_changed() {
+        check_due("02:30", "2027-03-28 01:59", Ok("2027-03-28T03:00:00+02:00"));
+        check_due("02:30", "2027-03-28 03:00", Ok("2027-03-29T02:30:00+02:00"));
+        check_due("02:30", "2027-10-31 01:00", Ok("2027-10-31T02:30:00+02:00"));
+        check_due("02:30", "2027-10-31T02:15:00+01:00", Ok("2027-11-01T02:30:00+01:00"));
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in ["", "soon", "6pm", "18", "1:00", "18:0", "+1:00", "2026-11-21", "18:00:00:00"] {
+            check_due(text, "2026-11-21 12:00", Err(AtError::NoTime(text.to_owned())));
+        }
+        for text in ["24:00", "12:60", "2026-02-30 12:00"] {
+            check_due(text, "2026-11-21 12:00", Err(AtError::NoSuchTime(text.to_owned())));
+        }
     }
 
     #[test]

@@ -146,6 +146,11 @@ pub enum AtError {
         "`{0}` is not a date and a time; write it like 2026-12-24 18:00, or with an offset like 2026-12-24T18:00:00+01:00"
     )]
     Shape(String),
+    /// Neither a date with a time nor a time of day.
+    #[error(
+        "`{0}` is neither a date with a time, such as 2026-12-24T18:00, nor a time of day, such as 18:00"
+    )]
+    NoTime(String),
     /// Well written, but the calendar or the clock has no such day or time.
     #[error("`{0}` does not exist in the calendar")]
     NoSuchTime(String),

@@ -131,6 +131,15 @@ impl Schedule {
     }
 }
 
+/// The moment that a text means to somebody who waits from `after` on: a date with a time as in [`Schedule::at`], also
+/// one that has passed, or a time of day (`18:00`, `18:00:30`), which is the next such time after `after` in `zone`.
+///
+/// # Errors
+/// [`AtError`] when the text is neither.
+pub fn due(text: &str, zone: &Zone, after: Moment) -> Result<Moment, AtError> {
+    at::read_due(text, zone, after)
+}
+
 impl fmt::Display for Schedule {
     /// The source with single blanks: `13 3 * * *`, `every 5m`, `at 2026-12-24T18:00:00+01:00`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

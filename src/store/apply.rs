@@ -6,9 +6,10 @@
 use super::columns::{Count, json, outcome_columns, run_outcome_columns, skip_columns};
 use super::{Seq, StoreError};
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
+use crate::definition;
 use crate::engine::{
-    Author, Event, Exit, NewRun, Outcome, PlanRef, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, Trigger,
-    Usage,
+    Author, Cell, Event, Exit, Fingerprint, NewRun, Outcome, PlanRef, Record, RunOutcome, ScheduleKey, Skip,
+    SlotSkip, Trigger, Usage,
 };
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Result, params};
 
@@ -37,7 +38,14 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         Event::JobQueued { job } => queue_job(db, at, *job),
         Event::JobFinished { job, outcome, problem } => finish_job(db, at, *job, outcome, problem.as_deref()),
         Event::AttemptStarted { attempt, timeout: _ } => start_attempt(db, at, *attempt),
-        Event::AttemptEnded { attempt, exit, usage } => end_attempt(db, at, *attempt, exit, usage.as_ref()),
+        Event::AttemptEnded { attempt, exit, usage, outputs } => {
+            end_attempt(db, at, *attempt, exit, usage.as_ref())?;
+            if outputs.is_empty() { Ok(()) } else { keep_outputs(db, attempt.job, outputs) }
+        }
+        Event::JobPrepared { job, fingerprint: Some(fingerprint), .. } => {
+            keep_fingerprint(db, *job, fingerprint)
+        }
+        Event::JobSpread { job, cells } => name_cells(db, *job, cells),
         Event::ScheduleArmed { key, at: since } => advance(db, key, *since),
         Event::ScheduleDisarmed { key } => {
             run_statement(db, "DELETE FROM cursors WHERE schedule_key = ?1", params![key])
@@ -57,6 +65,10 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         | Event::AttemptAdmitted { .. }
         | Event::AttemptStopping { .. }
         | Event::HookAsked { .. }
+        | Event::JobPreparing { .. }
+        | Event::JobPrepared { fingerprint: None, .. }
+        | Event::Decided { .. }
+        | Event::RoundScheduled { .. }
         | Event::RetryScheduled { .. }
         | Event::CleanupOwed { .. }
         | Event::CleanupStarted { .. } => Ok(()),
@@ -66,20 +78,57 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
 /// Jobs whose success is taken over are done when the run is born.
 fn reuse_jobs(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
     let outcome = Outcome::Skipped { why: Skip::Reused };
-    new.reused.iter().try_for_each(|&index| finish_job(db, at, JobId { run: new.run, index }, &outcome, None))
+    for &index in &new.reused {
+        let job = JobId { run: new.run, index };
+        finish_job(db, at, job, &outcome, None)?;
+        if let Some(outputs) = new.reused_outputs.get(&index) {
+            keep_outputs(db, job, outputs)?;
+        }
+    }
+    Ok(())
+}
+
+fn keep_outputs(db: &Connection, job: JobId, outputs: &definition::Params) -> Result<()> {
+    run_statement(
+        db,
+        "INSERT INTO jobs (run, idx, outputs) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET outputs = ?3",
+        params![job.run, job.index, json(outputs)],
+    )
+}
+
+fn keep_fingerprint(db: &Connection, job: JobId, fingerprint: &Fingerprint) -> Result<()> {
+    run_statement(
+        db,
+        "INSERT INTO jobs (run, idx, name, fingerprint) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET name = ?3, fingerprint = ?4",
+        params![job.run, job.index, fingerprint.of, fingerprint.text],
+    )
+}
+
+/// Cells stand behind the jobs of the plan, and behind the cells that other jobs became before.
+fn name_cells(db: &Connection, job: JobId, cells: &[Cell]) -> Result<()> {
+    for cell in cells {
+        run_statement(
+            db,
+            "INSERT INTO jobs (run, idx, name) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET name = ?3",
+            params![job.run, cell.index, cell.name],
+        )?;
+    }
+    Ok(())
 }
 
 fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
     let task = &new.plan.plan().task;
-    let (kind, key, slot, retry_of) = match &new.trigger {
-        Trigger::Manual => ("manual", None, None, None),
-        Trigger::Schedule { key, slot } => ("schedule", Some(key), Some(*slot), None),
-        Trigger::Retry { of } => ("retry", None, None, Some(*of)),
+    let (kind, key, slot, retry_of, parent) = match &new.trigger {
+        Trigger::Manual => ("manual", None, None, None, None),
+        Trigger::Schedule { key, slot } => ("schedule", Some(key), Some(*slot), None, None),
+        Trigger::Retry { of } => ("retry", None, None, Some(*of), None),
+        Trigger::Task { parent } => ("task", None, None, None, Some(json(parent))),
     };
     run_statement(
         db,
-        "INSERT INTO runs (run, face, task, number, trigger, schedule_key, slot, retry_of, author, reason, created, plan)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        "INSERT INTO runs (run, face, task, number, trigger, schedule_key, slot, retry_of, author, reason, created, plan, parent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             new.run,
             new.run.to_string(),
@@ -92,7 +141,8 @@ fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
             new.by,
             new.reason,
             at,
-            new.plan.hash()
+            new.plan.hash(),
+            parent
         ],
     )?;
     keep_plan(db, &new.plan)?;
@@ -164,6 +214,17 @@ fn finish_job(
         "INSERT INTO jobs (run, idx, finished, outcome, cause, problem) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT DO UPDATE SET finished = ?3, outcome = ?4, cause = ?5, problem = ?6",
         params![job.run, job.index, at, word, cause, problem],
+    )?;
+    if *outcome != Outcome::Succeeded {
+        return Ok(());
+    }
+    // What was made of these sources counts until they change.
+    run_statement(
+        db,
+        "INSERT INTO fresh (task, fingerprint, run)
+         SELECT name, fingerprint, run FROM jobs WHERE run = ?1 AND idx = ?2 AND fingerprint IS NOT NULL
+         ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint, run = excluded.run",
+        params![job.run, job.index],
     )
 }
 

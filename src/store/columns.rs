@@ -4,7 +4,7 @@
 //! cut off there instead of being an error that everybody would have to handle.
 
 use super::Seq;
-use crate::base::{Moment, RunId, TaskName};
+use crate::base::{AttemptId, Moment, RunId, TaskName};
 use crate::engine::{Author, Cause, Exit, Outcome, RunOutcome, ScheduleKey, Skip, SlotSkip, Trigger, Usage};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Result, Row};
@@ -111,12 +111,13 @@ pub(super) fn run_outcome_at(row: &Row<'_>, first: usize) -> Result<Option<RunOu
     Ok(Some(outcome))
 }
 
-/// Reads the columns `trigger, schedule_key, slot, retry_of` of a run.
+/// Reads the columns `trigger, schedule_key, slot, retry_of, parent` of a run.
 pub(super) fn trigger_at(row: &Row<'_>, first: usize) -> Result<Trigger> {
     match row.get::<_, String>(first)?.as_str() {
         "manual" => Ok(Trigger::Manual),
         "schedule" => Ok(Trigger::Schedule { key: row.get(first + 1)?, slot: row.get(first + 2)? }),
         "retry" => Ok(Trigger::Retry { of: row.get(first + 3)? }),
+        "task" => Ok(Trigger::Task { parent: row.get::<_, Json<AttemptId>>(first + 4)?.0 }),
         other => Err(unknown_word(first, other)),
     }
 }

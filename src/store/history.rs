@@ -3,12 +3,13 @@
 //! Every answer is found through an index and has a bound. Nothing here can change the database: the connections are
 //! read-only. The methods block for as long as the disk takes, so async callers move them to a blocking thread.
 
-use super::columns::{Count, json, run_outcome_at};
+use super::columns::{Count, Json, hash_at, json, run_outcome_at};
 use super::place::Place;
 use super::recovered::{Pause, cursors, paused, read_plan, record_at, unfinished};
-use super::rows::{AttemptRow, Entry, JobRow, RecentRun, RunRow, SlotRow, Stats};
+use super::rows::{AttemptRow, Entry, Fresh, JobRow, RecentRun, RunRow, SlotRow, Stats};
 use super::{RunFilter, Seq, StoreError};
-use crate::base::{Millis, Moment, RunId, TaskName};
+use crate::base::{AttemptId, Millis, Moment, RunId, TaskName};
+use crate::definition;
 use crate::engine::{Record, RunOutcome, ScheduleKey};
 use crate::plan::Plan;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -94,11 +95,45 @@ impl History {
         let untouched = |(index, leaf): (u32, &TaskName)| JobRow::untouched(index, leaf.clone());
         let mut jobs: Vec<JobRow> =
             (0..).zip(plan.nodes.iter().map(|n| &n.leaf.name)).map(untouched).collect();
-        self.rows(JOBS, [run], |row| match jobs.get_mut(row.get::<_, u32>(0)? as usize) {
-            Some(job) => job.fill(row),
-            None => Ok(()),
+        let planned = jobs.len();
+        let cells: Vec<Option<JobRow>> = self.rows(JOBS, [run], |row| {
+            let index = row.get::<_, u32>(0)?;
+            match jobs.get_mut(index as usize).filter(|_| (index as usize) < planned) {
+                Some(job) => job.fill(row).map(|()| None),
+                // A cell: it has its name beside it.
+                None => {
+                    let mut job = JobRow::untouched(index, row.get(8)?);
+                    job.fill(row)?;
+                    Ok(Some(job))
+                }
+            }
         })?;
+        jobs.extend(cells.into_iter().flatten());
         Ok(jobs)
+    }
+
+    /// What the jobs of a run put out, by their index.
+    pub fn outputs(&self, run: RunId) -> Result<BTreeMap<u32, definition::Params>, StoreError> {
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Json<definition::Params>>(1)?.0));
+        Ok(self.rows(OUTPUTS, [run], read)?.into_iter().collect())
+    }
+
+    /// What the sources of this job were when it last succeeded, and in which run of which task that was.
+    pub fn fresh(&self, job: &TaskName) -> Result<Option<Fresh>, StoreError> {
+        let read = |row: &Row<'_>| {
+            Ok(Fresh {
+                fingerprint: hash_at(row, 0)?,
+                run: row.get(1)?,
+                task: row.get(2)?,
+                number: row.get::<_, Count>(3)?.0,
+            })
+        };
+        Ok(self.rows(FRESH, [job], read)?.pop())
+    }
+
+    /// The run that an attempt of another run asked for, when there is one.
+    pub fn child_of(&self, parent: AttemptId) -> Result<Option<RunId>, StoreError> {
+        Ok(self.rows(CHILD, [json(&parent)], |row| row.get(0))?.pop())
     }
 
     /// Every attempt at a job, in order.
@@ -251,8 +286,15 @@ pub(super) const BY_PREFIX: &str =
 pub(super) const JOBS: &str = "
 SELECT idx, queued, finished, outcome, cause, problem,
     (SELECT count(started) FROM attempts a WHERE a.run = jobs.run AND a.idx = jobs.idx),
-    (SELECT min(started) FROM attempts a WHERE a.run = jobs.run AND a.idx = jobs.idx)
-FROM jobs WHERE run = ?1";
+    (SELECT min(started) FROM attempts a WHERE a.run = jobs.run AND a.idx = jobs.idx), name, outputs
+FROM jobs WHERE run = ?1 ORDER BY idx";
+
+pub(super) const OUTPUTS: &str = "SELECT idx, outputs FROM jobs WHERE run = ?1 AND outputs IS NOT NULL";
+
+pub(super) const FRESH: &str = "
+SELECT f.fingerprint, f.run, r.task, r.number FROM fresh f JOIN runs r ON r.run = f.run WHERE f.task = ?1";
+
+pub(super) const CHILD: &str = "SELECT run FROM runs WHERE parent = ?1";
 
 pub(super) const ATTEMPTS: &str = "
 SELECT number, started, ended, exit, pid, user_ms, system_ms, peak_rss FROM attempts

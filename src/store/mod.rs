@@ -28,7 +28,7 @@ pub use error::StoreError;
 pub use filter::{Position, RunFilter, RunStatus, TriggerKind};
 pub use history::History;
 pub use recovered::{Pause, Recovered};
-pub use rows::{AttemptRow, Entry, JobRow, RecentRun, RunRow, SlotRow, Stats};
+pub use rows::{AttemptRow, Entry, Fresh, JobRow, RecentRun, RunRow, SlotRow, Stats};
 
 use crate::engine::Record;
 use durable::Syncer;

@@ -1,8 +1,9 @@
 //! What the history answers with: plain values that serialise.
 
-use super::columns::{Count, end_at, hash_at, outcome_at, run_outcome_at, trigger_at};
+use super::columns::{Count, Json, end_at, hash_at, outcome_at, run_outcome_at, trigger_at};
 use super::{Position, Seq};
 use crate::base::{Millis, Moment, RunId, TaskName};
+use crate::definition::Params;
 use crate::engine::{Author, Exit, Outcome, Record, RunOutcome, Trigger, Usage};
 use rusqlite::{Result, Row};
 use serde::Serialize;
@@ -34,7 +35,7 @@ pub struct RunRow {
 }
 
 impl RunRow {
-    pub(super) const COLUMNS: &str = "run, task, number, trigger, schedule_key, slot, retry_of, author, reason, \
+    pub(super) const COLUMNS: &str = "run, task, number, trigger, schedule_key, slot, retry_of, parent, author, reason, \
                                       created, finished, outcome, root, plan";
 
     pub(super) fn read(row: &Row<'_>) -> Result<RunRow> {
@@ -43,12 +44,12 @@ impl RunRow {
             task: row.get(1)?,
             number: row.get::<_, Count>(2)?.0,
             trigger: trigger_at(row, 3)?,
-            by: row.get(7)?,
-            reason: row.get(8)?,
-            created: row.get(9)?,
-            finished: row.get(10)?,
-            outcome: run_outcome_at(row, 11)?,
-            plan: hash_at(row, 13)?,
+            by: row.get(8)?,
+            reason: row.get(9)?,
+            created: row.get(10)?,
+            finished: row.get(11)?,
+            outcome: run_outcome_at(row, 12)?,
+            plan: hash_at(row, 14)?,
         })
     }
 
@@ -77,6 +78,9 @@ pub struct JobRow {
     pub attempts: u32,
     /// What could not be tidied up.
     pub problem: Option<String>,
+    /// What it put out.
+    #[serde(skip_serializing_if = "Params::is_empty")]
+    pub outputs: Params,
 }
 
 impl JobRow {
@@ -91,6 +95,7 @@ impl JobRow {
             outcome: None,
             attempts: 0,
             problem: None,
+            outputs: Params::new(),
         }
     }
 
@@ -102,8 +107,23 @@ impl JobRow {
         self.problem = row.get(5)?;
         self.attempts = row.get(6)?;
         self.started = row.get(7)?;
+        self.outputs =
+            row.get::<_, Option<Json<Params>>>(9)?.map(|Json(outputs)| outputs).unwrap_or_default();
         Ok(())
     }
+}
+
+/// When a job last had something to do, and what its sources were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fresh {
+    /// Equal for equal sources.
+    pub fingerprint: Arc<str>,
+    /// The run in which it succeeded.
+    pub run: RunId,
+    /// The task of that run.
+    pub task: TaskName,
+    /// The number of that run among those of its task.
+    pub number: u64,
 }
 
 /// An attempt at a job.

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: u32 = 0x6e65_6170;
 
 /// Step `n` brings format `n` to format `n + 1`; a new database goes through all of them.
-pub(super) const STEPS: &[&str] = &[FORMAT_1];
+pub(super) const STEPS: &[&str] = &[FORMAT_1, FORMAT_2];
 
 /// The format that this program reads and writes.
 pub(super) const FORMAT: u32 = STEPS.len() as u32;
@@ -100,6 +100,20 @@ CREATE TABLE slots (
     blocker INTEGER,
     at INTEGER NOT NULL,
     PRIMARY KEY (schedule_key, slot, why)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Jobs that became many, what jobs put out, runs that jobs asked for, and what was up to date when.
+const FORMAT_2: &str = "
+ALTER TABLE jobs ADD COLUMN name TEXT;
+ALTER TABLE jobs ADD COLUMN outputs TEXT;
+ALTER TABLE jobs ADD COLUMN fingerprint TEXT;
+ALTER TABLE runs ADD COLUMN parent TEXT;
+CREATE INDEX runs_parent ON runs (parent) WHERE parent IS NOT NULL;
+CREATE TABLE fresh (
+    task TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    run INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
 

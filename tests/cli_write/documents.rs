@@ -2,7 +2,7 @@
 
 use super::support::{Cli, repository};
 use neap::base::Moment;
-use neap::definition::{Catalog, Problem, Registered, Settings, Source};
+use neap::definition::{Catalog, Problem, Registered, SchemaKind, Settings, Source, schema};
 use neap::lua::{Limits, Script, Scripts, Shape};
 use neap::schedule::Zone;
 use std::collections::BTreeSet;
@@ -66,7 +66,8 @@ fn problems(fence: &Fence) -> Vec<Problem> {
     }
     let others = ["fetch", "other"].map(|name| Source::new(format!("tasks/{name}.yaml"), "run: ls"));
     let registered = Registered::new(["resize"]);
-    let settings = Settings::new(Zone::utc());
+    let channels = Source::new("neap.yaml", "notify: { ops: { command: [echo] } }");
+    let (settings, _) = Settings::load(&channels, Zone::utc());
     Catalog::load(others.into_iter().chain([source]), &registered, &settings, None).problems().to_vec()
 }
 
@@ -75,6 +76,21 @@ fn every_task_that_is_shown_loads() {
     for fence in of("yaml") {
         let problems: Vec<String> = problems(&fence).iter().map(ToString::to_string).collect();
         assert_eq!(problems, Vec::<String>::new(), "{}", fence.place);
+    }
+}
+
+/// What the documents show is not marked by an editor either.
+#[test]
+fn every_task_that_is_shown_fits_the_schema() {
+    let compiled = |kind| jsonschema::draft7::new(&schema(kind)).unwrap();
+    let (task, settings) = (compiled(SchemaKind::Task), compiled(SchemaKind::Settings));
+    for fence in of("yaml") {
+        let mut yaml: serde_yaml::Value = serde_yaml::from_str(&fence.text).unwrap();
+        yaml.apply_merge().unwrap();
+        let json = serde_json::to_value(yaml).unwrap();
+        let validator = if fence.text.starts_with("# neap.yaml") { &settings } else { &task };
+        let against: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
+        assert_eq!(against, Vec::<String>::new(), "{}", fence.place);
     }
 }
 

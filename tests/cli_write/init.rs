@@ -3,7 +3,7 @@
 use super::support::{Cli, repository};
 use serde_json::{Value, json};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "neap.yaml",
     "tasks/hello.yaml",
     "tasks/pipeline.yaml",
@@ -12,6 +12,8 @@ const FILES: [&str; 8] = [
     "scripts/progress.lua",
     "scripts/scratch.lua",
     ".gitignore",
+    ".neap/schema/task.json",
+    ".neap/schema/settings.json",
 ];
 
 #[test]
@@ -29,6 +31,8 @@ wrote scripts/notify.lua
 wrote scripts/progress.lua
 wrote scripts/scratch.lua
 wrote .gitignore
+wrote .neap/schema/task.json
+wrote .neap/schema/settings.json
 
 neap run hello     one job
 neap run pipeline  five jobs, a parameter, progress, a retry
@@ -79,5 +83,20 @@ fn the_samples_are_those_of_the_repository() {
     cli.neap(&["init"]);
     for file in &FILES[..7] {
         assert_eq!(cli.read(file), std::fs::read_to_string(repository(file)).unwrap(), "{file}");
+    }
+}
+
+/// The first line of every sample leads an editor to the schema, wherever the project lies.
+#[test]
+fn the_samples_name_the_schema_that_lies_beside_them() {
+    let cli = Cli::new();
+    cli.neap(&["init"]);
+    for file in FILES.iter().filter(|file| file.ends_with(".yaml")) {
+        let text = cli.read(file);
+        let named = text.lines().next().unwrap().strip_prefix("# yaml-language-server: $schema=");
+        let folder = cli.root().join(file).parent().unwrap().to_owned();
+        let schema = std::fs::read_to_string(folder.join(named.unwrap())).unwrap();
+        let schema: Value = serde_json::from_str(&schema).unwrap();
+        assert_eq!(schema["properties"]["slots"].is_object(), *file == "neap.yaml", "{file}");
     }
 }

@@ -1,9 +1,11 @@
-//! What neap writes for people: `init`, `check`, `explain`, the samples, the documents.
+//! What neap writes for people: `init`, `check`, `explain`, `schema`, the samples, the documents.
 
 mod check;
 mod documents;
 mod explain;
+mod import;
 mod init;
 mod outcomes;
 mod samples;
-mod support;
+mod schema;
+pub(crate) mod support;

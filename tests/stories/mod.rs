@@ -1,5 +1,12 @@
 //! Stories: one situation each, told as inputs, answered with what the engine did.
 
+mod always;
+mod cells;
+mod decisions;
+mod gates;
+mod joins;
+mod preparing;
+mod rounds;
 mod told;
 
 use neap::base::Millis;

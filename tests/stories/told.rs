@@ -1,14 +1,16 @@
 //! The teller: feeds a story to the engine and writes down, in words, what it did.
 
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
-use neap::definition::{Action, Leaf, Overlap, Params, Retry, Signal, Stop};
+use neap::definition::{
+    Action, Catalog, Leaf, Over, Overlap, Params, Registered, Rule, Settings, Signal, Source, Spread, Stop,
+    When,
+};
 use neap::engine::{
-    Answer, Armed, Author, Cause, Effect, Engine, Event, Exit, Input, Order, Outcome, PlanRef, Question,
-    Record, RunOutcome, ScheduleKey, Skip, SlotSkip, State, Submission, Trigger,
+    Answer, Armed, Author, Cause, Effect, Engine, Event, Exit, Input, Order, Outcome, PlanRef, Preparation,
+    Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, State, StopCause, Submission, Trigger, Wait,
 };
 use neap::plan::{Node, Plan};
-use neap::schedule::Schedule;
-use std::collections::BTreeMap;
+use neap::schedule::{Schedule, Zone};
 use std::sync::Arc;
 
 pub(super) fn code(code: i32) -> Exit {
@@ -19,6 +21,8 @@ pub(super) struct Story {
     engine: Engine,
     plan: Plan,
     journal: Vec<Record>,
+    /// The jobs of the plan, and behind them the cells of run 1.
+    names: Vec<String>,
     now: u64,
     told: String,
 }
@@ -29,15 +33,12 @@ impl Story {
     }
 
     pub(super) fn with_seed(seed: u64, slots: usize, jobs: &[(&str, &[u32])]) -> Story {
-        let nodes = jobs.iter().map(|&(name, needs)| Node {
-            leaf: Arc::new(leaf(name)),
-            needs: needs.to_vec(),
-            params: Arc::new(Params::new()),
-        });
+        let nodes = jobs.iter().map(|&(name, needs)| Node::new(Arc::new(leaf(name)), needs.to_vec()));
         let task = TaskName::new("t").unwrap();
         let plan = Plan { task, definition: "d".into(), params: Params::new(), nodes: nodes.collect() };
         let engine = Engine::new(slots, seed, State::default());
-        Story { engine, plan, journal: Vec::new(), now: 0, told: String::new() }
+        let names = jobs.iter().map(|(name, _)| (*name).to_owned()).collect();
+        Story { engine, plan, journal: Vec::new(), names, now: 0, told: String::new() }
     }
 
     pub(super) fn next_deadline(&self) -> u64 {
@@ -55,6 +56,47 @@ impl Story {
         Arc::make_mut(&mut self.plan.nodes[index].leaf)
     }
 
+    /// What it asks of the jobs it needs.
+    pub(super) fn rule(mut self, index: usize, rule: Rule) -> Story {
+        self.leaf(index).rule = rule;
+        self
+    }
+
+    /// What must have become of each job it needs.
+    pub(super) fn whens(mut self, index: usize, whens: &[When]) -> Story {
+        self.plan.nodes[index].whens = whens.to_vec();
+        self
+    }
+
+    /// Its definition leaves something open.
+    pub(super) fn open(mut self, index: usize) -> Story {
+        self.leaf(index).is_templated = true;
+        self
+    }
+
+    /// A default of its parameters is evaluated when it becomes ready.
+    pub(super) fn late(mut self, index: usize) -> Story {
+        let text = "params: { day: { type: date, default: '${{ run.date }}' } }\nrun: ls";
+        let settings = Settings::new(Zone::utc());
+        let source = Source::new("tasks/a.yaml", text);
+        let catalog = Catalog::load([source], &Registered::default(), &settings, None);
+        self.plan.nodes[index].late = Arc::new(catalog.task("a").unwrap().params.clone());
+        self
+    }
+
+    /// It becomes many jobs.
+    pub(super) fn spread(mut self, index: usize, max_parallel: Option<u32>, fail_fast: bool) -> Story {
+        let over = Over::Items { items: "${{ list }}".into(), name: "item".into() };
+        self.leaf(index).spread = Some(Spread { over, max_parallel, fail_fast });
+        self
+    }
+
+    /// A person decides over it.
+    pub(super) fn approval(mut self, index: usize) -> Story {
+        self.leaf(index).action = Action::Call { function: "approval".into(), with: Default::default() };
+        self
+    }
+
     pub(super) fn at(&mut self, now: u64) -> &mut Story {
         self.now = now;
         self.tell(Input::Tick)
@@ -66,17 +108,14 @@ impl Story {
 
     pub(super) fn submit_bound(&mut self) -> &mut Story {
         let plan = PlanRef::new(Arc::new(self.plan.clone()));
-        let (trigger, by) = (Trigger::Manual, me());
-        let bound = true;
-        self.tell(Input::Submit(Submission {
-            plan,
-            trigger,
-            by,
-            reason: None,
-            priority: None,
-            reused: vec![],
-            bound,
-        }))
+        self.tell(Input::Submit(Submission { bound: true, ..Submission::new(plan, me()) }))
+    }
+
+    /// These jobs count as done from an earlier run.
+    pub(super) fn submit_again(&mut self, reused: &[u32]) -> &mut Story {
+        let plan = PlanRef::new(Arc::new(self.plan.clone()));
+        let reused = reused.to_vec();
+        self.tell(Input::Submit(Submission { reused, ..Submission::new(plan, me()) }))
     }
 
     pub(super) fn submit_with_priority(&mut self, priority: i32) -> &mut Story {
@@ -85,17 +124,7 @@ impl Story {
 
     fn submit_as(&mut self, priority: Option<i32>) -> &mut Story {
         let plan = PlanRef::new(Arc::new(self.plan.clone()));
-        let (trigger, by) = (Trigger::Manual, me());
-        let bound = false;
-        self.tell(Input::Submit(Submission {
-            plan,
-            trigger,
-            by,
-            reason: None,
-            priority,
-            reused: vec![],
-            bound,
-        }))
+        self.tell(Input::Submit(Submission { priority, ..Submission::new(plan, me()) }))
     }
 
     pub(super) fn cancel(&mut self) -> &mut Story {
@@ -128,7 +157,45 @@ impl Story {
 
     pub(super) fn ends_in_run(&mut self, run: u64, attempt: &str, exit: Exit) -> &mut Story {
         let attempt = self.attempt(RunId(run), attempt);
-        self.tell(Input::Ended { attempt, exit, usage: None })
+        self.tell(Input::Ended { attempt, exit, usage: None, outputs: Params::new() })
+    }
+
+    pub(super) fn ends_with(&mut self, attempt: &str, outputs: &[(&str, i64)]) -> &mut Story {
+        let attempt = self.attempt(RunId(1), attempt);
+        let outputs = outputs.iter().map(|&(name, value)| (name.to_owned(), value.into())).collect();
+        self.tell(Input::Ended { attempt, exit: code(0), usage: None, outputs })
+    }
+
+    /// It is found out about the job that it may start.
+    pub(super) fn ready(&mut self, job: &str) -> &mut Story {
+        self.prepared(job, Preparation::Ready { leaf: None, params: None, fingerprint: None })
+    }
+
+    /// It is found out about the job that it becomes so many.
+    pub(super) fn cells(&mut self, job: &str, count: usize) -> &mut Story {
+        let name = |number: usize| TaskName::new(&format!("{job}-{number}")).unwrap();
+        let cells = (1..=count).map(|number| (name(number), Arc::new(Params::new())));
+        self.prepared(job, Preparation::Cells(cells.collect()))
+    }
+
+    pub(super) fn prepared(&mut self, job: &str, found: Preparation) -> &mut Story {
+        let job = self.job_named(job);
+        self.tell(Input::Prepared { job, found })
+    }
+
+    pub(super) fn decides(&mut self, attempt: &str, approved: bool) -> &mut Story {
+        let attempt = self.attempt(RunId(1), attempt);
+        let reason = (!approved).then(|| "too risky".to_owned());
+        self.tell(Input::Decide { attempt, approved, by: me(), reason })
+    }
+
+    /// What the job waits for, as the engine says it.
+    pub(super) fn wait(&self, job: &str) -> Option<Wait> {
+        self.engine.state().why_waiting(self.job_named(job))
+    }
+
+    pub(super) fn outputs(&self, job: &str) -> Option<Arc<Params>> {
+        self.engine.state().job(self.job_named(job)).outputs.clone()
     }
 
     pub(super) fn answers(&mut self, attempt: &str, question: Question, answer: Answer) -> &mut Story {
@@ -143,7 +210,7 @@ impl Story {
     }
 
     pub(super) fn cleaned(&mut self, job: &str) -> &mut Story {
-        let job = self.attempt(RunId(1), &format!("{job}.0")).job;
+        let job = self.job_named(job);
         self.tell(Input::Cleaned { job, problem: None })
     }
 
@@ -166,8 +233,12 @@ impl Story {
 
     fn attempt(&self, run: RunId, text: &str) -> AttemptId {
         let (name, number) = text.rsplit_once('.').unwrap();
-        let index = self.plan.nodes.iter().position(|node| node.leaf.name.as_str() == name).unwrap() as u32;
-        AttemptId { job: JobId { run, index }, number: number.parse().unwrap() }
+        AttemptId { job: JobId { run, ..self.job_named(name) }, number: number.parse().unwrap() }
+    }
+
+    fn job_named(&self, name: &str) -> JobId {
+        let index = self.names.iter().position(|known| known == name).unwrap() as u32;
+        JobId { run: RunId(1), index }
     }
 
     fn tell(&mut self, input: Input) -> &mut Story {
@@ -176,6 +247,9 @@ impl Story {
         for effect in self.engine.handle(now, input) {
             match effect {
                 Effect::Emit(event) => {
+                    if let Event::JobSpread { cells, .. } = &event {
+                        self.names.extend(cells.iter().map(|cell| cell.name.to_string()));
+                    }
                     self.told += &format!("\n{:<7} {}", std::mem::take(&mut stamp), self.event(&event));
                     self.journal.push(Record { at: now, event });
                 }
@@ -197,6 +271,7 @@ impl Story {
                 format!("stop {}, grace {}", self.try_(*attempt), stop.grace.0)
             }
             Order::Ask { attempt, question } => format!("ask {} {question:?}", self.try_(*attempt)),
+            Order::Prepare { job } => format!("prepare {}", self.job(*job)),
             Order::Clean { job, .. } => format!("clean {}", self.job(*job)),
         }
     }
@@ -205,13 +280,25 @@ impl Story {
         match event {
             Event::RunCreated(new) => match &new.trigger {
                 Trigger::Schedule { slot, .. } => format!("{} created for @{}", run(new.run), slot.0),
-                Trigger::Manual | Trigger::Retry { .. } => format!("{} created", run(new.run)),
+                Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {
+                    format!("{} created", run(new.run))
+                }
             },
             Event::RunPaused { by, .. } => format!("run paused by {by}"),
             Event::RunResumed { .. } => "run resumed".into(),
             Event::RunCancelled { by, .. } => format!("run cancelled by {by}"),
             Event::RunFinished { run: id, outcome } => {
                 format!("{} finished: {}", run(*id), self.run_outcome(outcome))
+            }
+            Event::JobPreparing { job } => format!("{} preparing", self.job(*job)),
+            Event::JobPrepared { job, .. } => format!("{} prepared", self.job(*job)),
+            Event::JobSpread { job, cells } => {
+                let names: Vec<&str> = cells.iter().map(|cell| cell.name.as_str()).collect();
+                format!("{} spread: {}", self.job(*job), names.join(" "))
+            }
+            Event::RoundScheduled { job, until } => format!("{} goes on @{}", self.job(*job), until.0),
+            Event::Decided { attempt, approved, .. } => {
+                format!("{} decided: {}", self.try_(*attempt), if *approved { "yes" } else { "no" })
             }
             Event::JobQueued { job } => format!("{} queued", self.job(*job)),
             Event::JobFinished { job, outcome, .. } => {
@@ -220,7 +307,7 @@ impl Story {
             Event::AttemptAdmitted { attempt } => format!("{} admitted", self.try_(*attempt)),
             Event::AttemptStarted { attempt, .. } => format!("{} started", self.try_(*attempt)),
             Event::AttemptStopping { attempt, cause } => {
-                format!("{} stopping: {cause:?}", self.try_(*attempt))
+                format!("{} stopping: {}", self.try_(*attempt), self.stop_cause(*cause))
             }
             Event::AttemptEnded { attempt, exit, .. } => {
                 format!("{} ended: {}", self.try_(*attempt), exit_word(exit))
@@ -253,9 +340,7 @@ impl Story {
         match outcome {
             Outcome::Succeeded => "succeeded".into(),
             Outcome::Cancelled => "cancelled".into(),
-            Outcome::Skipped { why: Skip::Needs { job } } => format!("skipped, needs {}", self.name(*job)),
-            Outcome::Skipped { why: Skip::Asked { reason } } => format!("skipped, {reason}"),
-            Outcome::Skipped { why: Skip::Reused } => "skipped, reused".into(),
+            Outcome::Skipped { why } => format!("skipped, {}", self.skip(why)),
             Outcome::Failed { cause } => match cause {
                 Cause::Exit { code } => format!("exit {code}"),
                 Cause::Signal { signal } => signal.to_string(),
@@ -263,7 +348,33 @@ impl Story {
                 Cause::NotSpawned { message, .. } => format!("not spawned: {message}"),
                 Cause::Lost => "lost".into(),
                 Cause::Hook { message } => format!("hook: {message}"),
+                Cause::Unprepared { message } => format!("unprepared: {message}"),
+                Cause::Precondition { message } => format!("precondition: {message}"),
+                Cause::Outputs { message } => format!("outputs: {message}"),
+                Cause::Cell { job } => format!("cell {} failed", self.name(*job)),
+                Cause::Rejected { by, reason } => {
+                    format!("rejected by {by}: {}", reason.as_deref().unwrap_or("no reason"))
+                }
+                Cause::Unmet { rounds } => format!("unmet after {rounds} rounds"),
             },
+        }
+    }
+
+    fn skip(&self, why: &Skip) -> String {
+        match why {
+            Skip::Needs { job } => format!("needs {}", self.name(*job)),
+            Skip::Asked { reason } | Skip::Fresh { reason } => reason.clone(),
+            Skip::Reused => "reused".into(),
+            Skip::Condition { text } => format!("not {text}"),
+            Skip::NotNeeded { job } => format!("not needed after {}", self.name(*job)),
+            Skip::Rule { job } => format!("by its rule over {}", self.name(*job)),
+        }
+    }
+
+    fn stop_cause(&self, cause: StopCause) -> String {
+        match cause {
+            StopCause::NotNeeded { job } => format!("not needed after {}", self.name(job)),
+            StopCause::Cancelled | StopCause::TimedOut => format!("{cause:?}"),
         }
     }
 
@@ -284,7 +395,7 @@ impl Story {
     }
 
     fn name(&self, index: u32) -> &str {
-        self.plan.nodes[index as usize].leaf.name.as_str()
+        &self.names[index as usize]
     }
 
     #[track_caller]
@@ -312,25 +423,14 @@ fn exit_word(exit: &Exit) -> String {
         Exit::NotSpawned { message, .. } => format!("not spawned: {message}"),
         Exit::Lost => "lost".into(),
         Exit::Skipped { reason } => format!("skipped: {reason}"),
+        Exit::BadOutputs { message } => format!("bad outputs: {message}"),
     }
 }
 
 fn leaf(name: &str) -> Leaf {
     Leaf {
-        name: TaskName::new(name).unwrap(),
-        description: None,
-        labels: BTreeMap::new(),
-        depends_on: Vec::new(),
-        action: Action::Exec { argv: vec!["true".into()] },
-        working_dir: None,
-        env: BTreeMap::new(),
-        priority: 0,
-        timeout: None,
         stop: Stop { signal: Signal::TERM, grace: Millis(30) },
-        retry: Retry::default(),
-        hooks: Vec::new(),
-        cleanup: Vec::new(),
-        continue_on_error: false,
+        ..Leaf::new(TaskName::new(name).unwrap(), Action::Exec { argv: vec!["true".into()] })
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Board {
     pub(crate) plan: Arc<Plan>,
     pub(crate) created: Moment,
     state: State,
+    /// The names of its jobs, as people see them in this run.
+    names: Vec<String>,
     jobs: Vec<Track>,
     cancelled: Option<(Author, Option<String>)>,
     done: usize,
@@ -83,6 +85,7 @@ impl Board {
             created: Moment::default(),
             state: State::default(),
             jobs: vec![Track::default(); plan.nodes.len()],
+            names: plan.nodes.iter().map(|node| node.leaf.name.seen_from(&plan.task).to_owned()).collect(),
             cancelled: None,
             done: 0,
             end: None,
@@ -174,7 +177,16 @@ impl Board {
                 let (job, outcome, problem) = (job.index, outcome.clone(), problem.clone());
                 Some(What::Done { job, outcome, took, attempts, problem })
             }
+            Event::JobSpread { cells, .. } => {
+                self.jobs.extend(std::iter::repeat_n(Track::default(), cells.len()));
+                self.names.extend(cells.iter().map(|cell| cell.name.seen_from(&self.plan.task).to_owned()));
+                None
+            }
             Event::JobQueued { .. }
+            | Event::JobPreparing { .. }
+            | Event::JobPrepared { .. }
+            | Event::Decided { .. }
+            | Event::RoundScheduled { .. }
             | Event::AttemptAdmitted { .. }
             | Event::AttemptStopping { .. }
             | Event::HookAsked { cause: None, .. }
@@ -200,12 +212,19 @@ impl Board {
                 Some(Cause::NotSpawned { why: *why, message: message.clone() })
             }
             (_, Exit::Lost) => Some(Cause::Lost),
+            (_, Exit::BadOutputs { message }) => Some(Cause::Outputs { message: message.clone() }),
         }
     }
 
     /// The name of a job as people see it in this run.
     pub(crate) fn job_name(&self, index: u32) -> &str {
-        self.plan.nodes.get(index as usize).map_or("?", |node| node.leaf.name.seen_from(&self.plan.task))
+        self.names.get(index as usize).map_or("?", String::as_str)
+    }
+
+    /// How many tries a job may have.
+    pub(crate) fn attempts_max(&self, index: u32) -> u32 {
+        let run = self.state.runs.get(&self.run);
+        run.map_or(1, |run| run.leaf(index).retry.attempts)
     }
 
     /// How wide the names of its jobs are.
@@ -244,7 +263,7 @@ impl Board {
         let open = run.jobs.iter().enumerate().filter(|(_, job)| !job.phase.is_done());
         open.map(|(index, job)| {
             let track = &self.jobs[index];
-            let node = &self.plan.nodes[index];
+            let (node, leaf) = (run.node(index as u32), run.leaf(index as u32));
             let needs = node.needs.iter().filter(|&&need| !run.jobs[need as usize].phase.is_done());
             Open {
                 name: self.job_name(index as u32),
@@ -252,8 +271,9 @@ impl Board {
                 since: job.since,
                 started: track.started,
                 attempt: job.attempts,
-                attempts_max: node.leaf.retry.attempts,
-                grace: node.leaf.stop.grace,
+                attempts_max: leaf.retry.attempts,
+                grace: leaf.stop.grace,
+                cells: if job.phase == Phase::Spread { job.open_cells } else { 0 },
                 needs: needs.map(|&need| self.job_name(need)).collect(),
                 progress: track.progress.as_ref(),
             }
@@ -272,6 +292,8 @@ pub(crate) struct Open<'b> {
     pub(crate) attempt: u32,
     pub(crate) attempts_max: u32,
     pub(crate) grace: Millis,
+    /// How many of the jobs that it became are not done.
+    pub(crate) cells: u32,
     /// What it needs and is not done.
     pub(crate) needs: Vec<&'b str>,
     pub(crate) progress: Option<&'b Progress>,

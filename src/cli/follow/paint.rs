@@ -25,7 +25,7 @@ pub(crate) fn line(note: &Note, board: &Board) -> String {
             said("CANCEL", ODD, &format!("asked to stop {}", who(by, reason.as_deref())))
         }
         What::Retry { job, cause, took, attempt, wait, reason } => {
-            let max = board.plan.nodes[*job as usize].leaf.retry.attempts;
+            let max = board.attempts_max(*job);
             let why = retry_words(cause.as_ref(), reason.as_deref());
             let again = format!("{why}; again in {wait} ({} of {max})", (attempt + 1).min(max.max(1)));
             let again = if cause.is_some() { again } else { format!("{why}; again in {wait}") };
@@ -83,7 +83,7 @@ fn done(
         Outcome::Skipped { why: Skip::Reused } => return String::new(),
         Outcome::Skipped { .. } => ("SKIP", DIM),
     };
-    let words = outcome_words(outcome, &board.plan);
+    let words = outcome_words(outcome, &|index| board.job_name(index).to_owned());
     let tries = if attempts > 1 { format!(" after {attempts} attempts") } else { String::new() };
     let about = match outcome {
         Outcome::Succeeded | Outcome::Cancelled => tries.trim_start().to_owned(),
@@ -135,8 +135,10 @@ fn urgency(phase: &Phase) -> u8 {
         Phase::Running { .. } | Phase::Stopping { .. } => 0,
         Phase::Asking { .. } | Phase::Ended { .. } | Phase::Cleaning { .. } => 1,
         Phase::Backoff { .. } => 2,
-        Phase::Queued => 3,
+        Phase::Queued | Phase::Preparing { .. } => 3,
         Phase::Waiting | Phase::Done(_) => 4,
+        // Its cells say more.
+        Phase::Spread => 5,
     }
 }
 
@@ -149,6 +151,7 @@ fn job_strip(job: &Open<'_>, width: usize, now: Moment, asked: Asked, columns: u
             let why = match cause {
                 StopCause::Cancelled => "asked to stop",
                 StopCause::TimedOut => "timed out, asked to stop",
+                StopCause::NotNeeded { .. } => "not needed any more, asked to stop",
             };
             let left = (job.since + job.grace) - now;
             let limit = match asked {
@@ -162,6 +165,8 @@ fn job_strip(job: &Open<'_>, width: usize, now: Moment, asked: Asked, columns: u
         Phase::Asking { question, .. } => strip.add(BUSY, &format!("asks its `{}` hook", hook(*question))),
         Phase::Ended { .. } | Phase::Cleaning { .. } => strip.add(BUSY, "tidies up"),
         Phase::Queued => strip.add(DIM, "waits for a slot"),
+        Phase::Preparing { .. } => strip.add(BUSY, "finds out whether to start"),
+        Phase::Spread => strip.add(DIM, &format!("waits for {} of its cells", job.cells)),
         Phase::Waiting | Phase::Done(_) if job.needs.is_empty() => strip.add(DIM, "is next"),
         Phase::Waiting | Phase::Done(_) => strip.add(DIM, &format!("waits for {}", names(&job.needs))),
     };
@@ -204,6 +209,7 @@ fn hook(question: Question) -> &'static str {
         Question::Before => "before",
         Question::Success => "success",
         Question::Retry => "retry",
+        Question::Repeat => "repeat",
     }
 }
 
@@ -297,6 +303,8 @@ mod tests {
             reason: None,
             priority: None,
             reused: Vec::new(),
+            reused_outputs: Default::default(),
+            force: false,
             bound: false,
         };
         let created = (0, Event::RunCreated(Box::new(created)));

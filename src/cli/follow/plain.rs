@@ -2,7 +2,7 @@
 //! Pure: notes in, text out.
 
 use super::board::{Board, Note, What};
-use crate::api::{RunInfo, RunState};
+use crate::api::{RunInfo, RunState, skip_words};
 use crate::base::{Millis, Moment};
 use crate::engine::{Author, Cause, Outcome, RunOutcome, Skip};
 use std::fmt::Write;
@@ -75,8 +75,12 @@ fn outcome_fields(outcome: &Outcome, board: &Board) -> String {
         Outcome::Failed { cause } => format!("failed {}", cause_field(cause)),
         Outcome::Cancelled => "cancelled".into(),
         Outcome::Skipped { why: Skip::Needs { job } } => format!("skipped needs={}", board.job_name(*job)),
-        Outcome::Skipped { why: Skip::Asked { reason } } => format!("skipped reason={reason:?}"),
         Outcome::Skipped { why: Skip::Reused } => "reused".into(),
+        Outcome::Skipped { why: Skip::Fresh { reason } } => format!("fresh reason={reason:?}"),
+        Outcome::Skipped { why } => {
+            let reason = skip_words(why, &|index| board.job_name(index).to_owned());
+            format!("skipped reason={reason:?}")
+        }
     }
 }
 
@@ -88,5 +92,11 @@ fn cause_field(cause: &Cause) -> String {
         Cause::NotSpawned { message, .. } => format!("not_started={message:?}"),
         Cause::Lost => "lost".into(),
         Cause::Hook { message } => format!("hook={message:?}"),
+        Cause::Unprepared { message } => format!("not_prepared={message:?}"),
+        Cause::Precondition { message } => format!("precondition={message:?}"),
+        Cause::Outputs { message } => format!("outputs={message:?}"),
+        Cause::Cell { .. } => "cell".into(),
+        Cause::Rejected { by, reason } => format!("rejected{}", who(by, reason.as_deref())),
+        Cause::Unmet { rounds } => format!("unmet rounds={rounds}"),
     }
 }

@@ -57,7 +57,13 @@ fn end_mark(attempt: &AttemptInfo, is_short: bool) -> char {
         None => '>',
         Some(Exit::Code { code: 0 } | Exit::Skipped { .. }) if is_short => '|',
         Some(Exit::Code { code: 0 } | Exit::Skipped { .. }) => ']',
-        Some(Exit::Code { .. } | Exit::Signal { .. } | Exit::NotSpawned { .. } | Exit::Lost) => 'x',
+        Some(
+            Exit::Code { .. }
+            | Exit::Signal { .. }
+            | Exit::NotSpawned { .. }
+            | Exit::Lost
+            | Exit::BadOutputs { .. },
+        ) => 'x',
     }
 }
 

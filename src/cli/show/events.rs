@@ -1,6 +1,6 @@
 //! The journal of a run in words, a line for each event.
 
-use crate::api::{RunInfo, cause_words};
+use crate::api::{RunInfo, cause_words, skip_words};
 use crate::base::{AttemptId, JobId, Millis, Moment};
 use crate::cli::look::{Look, exit_words};
 use crate::cli::output::{DIM, clean};
@@ -40,6 +40,16 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
             RunOutcome::Failed { root } => format!("{} ended: failed at {}", run.name, name(*root)),
             RunOutcome::Cancelled => format!("{} ended: cancelled", run.name),
         },
+        Event::JobPreparing { job: id } => format!("{} is ready; what it leaves open is found out", job(id)),
+        Event::JobPrepared { job: id, .. } => format!("{} knows all it needs", job(id)),
+        Event::JobSpread { job: id, cells } => format!("{} became {} jobs", job(id), cells.len()),
+        Event::RoundScheduled { job: id, until } => {
+            format!("{} is done again in {}", job(id), *until - now)
+        }
+        Event::Decided { attempt: id, approved, by, reason } => {
+            let verb = if *approved { "approved" } else { "rejected" };
+            format!("{} was {verb} by {by}{}", attempt(id), because(reason.as_deref()))
+        }
         Event::JobQueued { job: id } => format!("{} is ready and wants a slot", job(id)),
         Event::AttemptAdmitted { attempt: id } => format!("{} has a slot", attempt(id)),
         Event::AttemptStarted { attempt: id, timeout } => {
@@ -49,9 +59,13 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
         Event::AttemptStopping { attempt: id, cause } => {
             format!("{} is asked to stop: {}", attempt(id), stop(*cause))
         }
-        Event::AttemptEnded { attempt: id, exit, usage } => {
+        Event::AttemptEnded { attempt: id, exit, usage, outputs } => {
             let used = usage.map(|used| format!(" (CPU {})", Millis(used.user_ms + used.system_ms)));
-            format!("{} ended: {}{}", attempt(id), exit_words(exit), used.unwrap_or_default())
+            let put_out = match outputs.len() {
+                0 => String::new(),
+                _ => format!("; outputs: {}", outputs.keys().cloned().collect::<Vec<_>>().join(", ")),
+            };
+            format!("{} ended: {}{}{put_out}", attempt(id), exit_words(exit), used.unwrap_or_default())
         }
         Event::HookAsked { attempt: id, question, .. } => {
             format!("{}: its hook is asked {}", attempt(id), asked(*question))
@@ -90,6 +104,7 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::Manual => String::new(),
         Trigger::Schedule { slot, .. } => format!(" for {slot}"),
         Trigger::Retry { of } => format!(" as another go at {of}"),
+        Trigger::Task { parent } => format!(" for a job of run {}", parent.job.run),
     }
 }
 
@@ -97,6 +112,7 @@ fn stop(cause: StopCause) -> &'static str {
     match cause {
         StopCause::Cancelled => "its run was cancelled",
         StopCause::TimedOut => "it ran longer than its timeout",
+        StopCause::NotNeeded { .. } => "nobody needs it any more",
     }
 }
 
@@ -105,6 +121,7 @@ fn asked(question: Question) -> &'static str {
         Question::Before => "whether it may start",
         Question::Success => "whether that is a success",
         Question::Retry => "whether to try again",
+        Question::Repeat => "whether to do it again",
     }
 }
 
@@ -123,8 +140,8 @@ fn outcome_words<'n>(outcome: &Outcome, name: &impl Fn(u32) -> &'n str) -> Strin
         Outcome::Failed { cause } => format!("failed, {}", cause_words(cause)),
         Outcome::Cancelled => "cancelled".into(),
         Outcome::Skipped { why: Skip::Needs { job } } => format!("skipped, it needs {}", name(*job)),
-        Outcome::Skipped { why: Skip::Asked { reason } } => format!("skipped, {reason}"),
         Outcome::Skipped { why: Skip::Reused } => "taken over from the earlier run".into(),
+        Outcome::Skipped { why } => format!("skipped, {}", skip_words(why, &|index| name(index).to_owned())),
     }
 }
 
@@ -148,7 +165,12 @@ mod tests {
         let events = [
             Event::JobQueued { job: id(0) },
             Event::AttemptStarted { attempt: attempt(0, 1), timeout: Some(Millis(60_000)) },
-            Event::AttemptEnded { attempt: attempt(0, 1), exit: Exit::Code { code: 7 }, usage: None },
+            Event::AttemptEnded {
+                attempt: attempt(0, 1),
+                exit: Exit::Code { code: 7 },
+                usage: None,
+                outputs: Default::default(),
+            },
             Event::RetryScheduled {
                 job: id(0),
                 until: Moment(info.created.0.0 + 8_000),

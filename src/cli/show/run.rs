@@ -139,9 +139,8 @@ fn state(job: &JobInfo) -> (&'static str, anstyle::Style, String) {
         Some(_) if job.phase == "cleaning" => ("*", BUSY, "cleaning".into()),
         Some(Outcome::Succeeded) => ("o", GOOD, "ok".into()),
         Some(Outcome::Skipped { why: Skip::Reused }) => ("o", GOOD, "reused".into()),
-        Some(Outcome::Skipped { why: Skip::Needs { .. } | Skip::Asked { .. } }) => {
-            ("-", DIM, "skipped".into())
-        }
+        Some(Outcome::Skipped { why: Skip::Fresh { .. } }) => ("o", GOOD, "fresh".into()),
+        Some(Outcome::Skipped { .. }) => ("-", DIM, "skipped".into()),
         Some(Outcome::Cancelled) => ("c", ODD, "cancelled".into()),
         Some(Outcome::Failed { .. }) => ("x", BAD, brief(job.result.as_deref().unwrap_or("failed"), 20)),
         None => match job.phase.as_str() {

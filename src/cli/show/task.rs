@@ -197,7 +197,7 @@ fn values(param: &Param) -> String {
 fn jobs(task: &Task) -> String {
     let mut table = Table::new(&["JOB", "RUNS", "LIMITS", "NEEDS"]);
     for leaf in &task.leaves {
-        let needs: Vec<&str> = leaf.depends_on.iter().map(|need| inside(task, need)).collect();
+        let needs: Vec<&str> = leaf.depends_on.iter().map(|need| inside(task, &need.task)).collect();
         table.row([
             inside(task, &leaf.name).into(),
             action(&leaf.action).into(),

@@ -1,6 +1,7 @@
 //! The scripting host as a whole: real files, real threads, real budgets.
 
 mod bodies;
+mod expressions;
 mod hooks;
 mod hostile;
 mod output;

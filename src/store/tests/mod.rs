@@ -51,30 +51,13 @@ fn key(text: &str) -> ScheduleKey {
 }
 
 fn leaf(text: &str) -> Leaf {
-    Leaf {
-        name: name(text),
-        description: None,
-        labels: Default::default(),
-        depends_on: Vec::new(),
-        action: Action::Exec { argv: vec!["true".into()] },
-        working_dir: None,
-        env: Default::default(),
-        priority: 0,
-        timeout: None,
-        stop: Default::default(),
-        retry: Default::default(),
-        hooks: Vec::new(),
-        cleanup: Vec::new(),
-        continue_on_error: false,
-    }
+    Leaf::new(name(text), Action::Exec { argv: vec!["true".into()] })
 }
 
 /// A plan of `task` with these leaves in a row.
 fn plan(task: &str, leaves: &[&str]) -> PlanRef {
-    let node = |(index, text): (u32, &&str)| Node {
-        leaf: Arc::new(leaf(text)),
-        needs: index.checked_sub(1).into_iter().collect(),
-        params: Default::default(),
+    let node = |(index, text): (u32, &&str)| {
+        Node::new(Arc::new(leaf(text)), index.checked_sub(1).into_iter().collect())
     };
     let nodes = (0..).zip(leaves).map(node).collect();
     let plan = Plan { task: name(task), definition: "0".into(), params: Default::default(), nodes };
@@ -91,6 +74,8 @@ fn new_run(task: &str, run: u64, number: u64) -> NewRun {
         reason: None,
         priority: None,
         reused: Vec::new(),
+        reused_outputs: Default::default(),
+        force: false,
         bound: false,
     }
 }

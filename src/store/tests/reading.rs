@@ -105,11 +105,29 @@ fn jobs_and_attempts_tell_what_became_of_them() {
     at(&store, 10, vec![Event::RunCreated(Box::new(new)), Event::JobQueued { job: job(1, 0) }]);
     at(&store, 20, vec![Event::AttemptStarted { attempt: attempt(1), timeout: None }]);
     let killed = Exit::Signal { signal: crate::definition::Signal::KILL };
-    at(&store, 30, vec![Event::AttemptEnded { attempt: attempt(1), exit: killed.clone(), usage: None }]);
+    at(
+        &store,
+        30,
+        vec![Event::AttemptEnded {
+            attempt: attempt(1),
+            exit: killed.clone(),
+            usage: None,
+            outputs: Default::default(),
+        }],
+    );
     at(&store, 40, vec![Event::JobQueued { job: job(1, 0) }]);
     at(&store, 50, vec![Event::AttemptStarted { attempt: attempt(2), timeout: None }]);
     let exit = Exit::Code { code: 2 };
-    at(&store, 60, vec![Event::AttemptEnded { attempt: attempt(2), exit: exit.clone(), usage: Some(usage) }]);
+    at(
+        &store,
+        60,
+        vec![Event::AttemptEnded {
+            attempt: attempt(2),
+            exit: exit.clone(),
+            usage: Some(usage),
+            outputs: Default::default(),
+        }],
+    );
     let failed = Outcome::Failed { cause: Cause::Exit { code: 2 } };
     let skipped = Outcome::Skipped { why: Skip::Needs { job: 0 } };
     let problem = Some("tmp is busy".to_string());

@@ -4,8 +4,8 @@ use super::{job, key, name, new_run, plan};
 use crate::base::{AttemptId, Millis, Moment, RunId};
 use crate::definition::{Cleanup, Signal};
 use crate::engine::{
-    Author, Cause, Event, Exit, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef, Question, RunOutcome,
-    Skip, SlotSkip, StopCause, Trigger, Usage,
+    Author, Cause, Cell, Event, Exit, Fingerprint, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef,
+    Question, RunOutcome, Skip, SlotSkip, StopCause, Trigger, Usage,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -83,6 +83,18 @@ fn jobs() -> Vec<Event> {
         Event::CleanupOwed { job: job(1, 0), item: item(Cleanup::Exec { argv: vec!["rm".into()] }) },
         Event::CleanupOwed { job: job(1, 0), item: item(Cleanup::Remove { path: "tmp".into() }) },
         Event::CleanupStarted { job: job(1, 0), outcome: Outcome::Succeeded },
+        Event::JobPreparing { job: job(1, 0) },
+        Event::JobPrepared {
+            job: job(1, 0),
+            leaf: Some(std::sync::Arc::new(super::leaf("a"))),
+            params: Some(Default::default()),
+            fingerprint: Some(Fingerprint { of: name("a"), text: "0f".into() }),
+        },
+        Event::JobSpread {
+            job: job(1, 0),
+            cells: vec![Cell { index: 1, name: name("a.linux"), values: Default::default() }],
+        },
+        Event::RoundScheduled { job: job(1, 0), until: Moment(9) },
         Event::JobFinished {
             job: job(1, 0),
             outcome: Outcome::Succeeded,
@@ -104,7 +116,15 @@ fn attempts() -> Vec<Event> {
         Event::AttemptStarted { attempt: attempt(2), timeout: None },
         Event::AttemptStopping { attempt: attempt(1), cause: StopCause::Cancelled },
         Event::AttemptStopping { attempt: attempt(2), cause: StopCause::TimedOut },
-        Event::AttemptEnded { attempt: attempt(1), exit: Exit::Code { code: -1 }, usage: Some(usage) },
+        Event::AttemptStopping { attempt: attempt(2), cause: StopCause::NotNeeded { job: 1 } },
+        Event::Decided { attempt: attempt(2), approved: false, by: Author("ada".into()), reason: None },
+        Event::HookAsked { attempt: attempt(2), question: Question::Repeat, cause: None },
+        Event::AttemptEnded {
+            attempt: attempt(1),
+            exit: Exit::Code { code: -1 },
+            usage: Some(usage),
+            outputs: Default::default(),
+        },
         Event::HookAsked { attempt: attempt(1), question: Question::Before, cause: None },
         Event::HookAsked { attempt: attempt(1), question: Question::Success, cause: None },
         Event::HookAsked {
@@ -120,8 +140,14 @@ fn attempts() -> Vec<Event> {
         not_spawned(NotSpawned::Other),
         Exit::Lost,
         Exit::Skipped { reason: "nothing to do".into() },
+        Exit::BadOutputs { message: "line 1: no `=`".into() },
     ];
-    let end = |(number, exit)| Event::AttemptEnded { attempt: attempt(number), exit, usage: None };
+    let end = |(number, exit)| Event::AttemptEnded {
+        attempt: attempt(number),
+        exit,
+        usage: None,
+        outputs: Default::default(),
+    };
     events.extend((2..).zip(exits).map(end));
     events
 }
@@ -147,6 +173,11 @@ fn word(event: &Event) -> &'static str {
         Event::RunResumed { .. } => "run_resumed",
         Event::RunCancelled { .. } => "run_cancelled",
         Event::RunFinished { .. } => "run_finished",
+        Event::JobPreparing { .. } => "job_preparing",
+        Event::JobPrepared { .. } => "job_prepared",
+        Event::JobSpread { .. } => "job_spread",
+        Event::RoundScheduled { .. } => "round_scheduled",
+        Event::Decided { .. } => "decided",
         Event::JobQueued { .. } => "job_queued",
         Event::AttemptAdmitted { .. } => "attempt_admitted",
         Event::AttemptStarted { .. } => "attempt_started",
@@ -169,5 +200,5 @@ fn word(event: &Event) -> &'static str {
 #[test]
 fn no_event_is_without_a_sample() {
     let words: BTreeSet<&str> = samples().iter().map(word).collect();
-    assert_eq!(words.len(), 21, "{words:?}");
+    assert_eq!(words.len(), 26, "{words:?}");
 }

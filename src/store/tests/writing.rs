@@ -209,7 +209,12 @@ fn small_batches_cost_little() {
             vec![
                 Event::JobQueued { job: job(run, 0) },
                 Event::AttemptStarted { attempt, timeout: None },
-                Event::AttemptEnded { attempt, exit, usage: Some(Default::default()) },
+                Event::AttemptEnded {
+                    attempt,
+                    exit,
+                    usage: Some(Default::default()),
+                    outputs: Default::default(),
+                },
                 Event::JobFinished { job: job(run, 0), outcome: Outcome::Succeeded, problem: None },
             ],
         )

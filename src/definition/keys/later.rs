@@ -1,0 +1,119 @@
+//! Keys that the language has and this version has not.
+//!
+//! They are refused by name: to be silently without a lock is worse than not to load.
+
+use super::Later;
+
+const fn later(name: &'static str, about: &'static str) -> Later {
+    Later { name, about, instead: None }
+}
+
+const fn until(name: &'static str, about: &'static str, instead: &'static str) -> Later {
+    Later { name, about, instead: Some(instead) }
+}
+
+/// Of tasks and children.
+pub(super) const JOB: &[Later] = &[
+    until(
+        "env_passthrough",
+        "Which variables of the host a job sees.",
+        "a job has the environment of the host",
+    ),
+    until("clean_env", "A job begins with an empty environment.", "start the program with `env -i`"),
+    until("umask", "The mode bits that new files lack.", "call `umask` in the script"),
+    until("user", "The user it runs as.", "start the program with `setpriv` or `sudo -u`"),
+    until("nice", "How much it leaves to others.", "start the program with `nice`"),
+    until("tty", "It runs on a terminal of its own.", "start the program with `script -qec`"),
+    until(
+        "timeout_total",
+        "How long all attempts together may take.",
+        "use `timeout`, which holds for one attempt, and `retry`",
+    ),
+    later("timeout_queue", "How long it may wait for a slot."),
+    until("stall_timeout", "How long it may show no sign of life.", "use `timeout`"),
+    until(
+        "catchup",
+        "What happens to slots that were missed.",
+        "slots that were missed are written down; run the task by hand",
+    ),
+    later("catchup_window", "How far back slots are caught up."),
+    until("pause_on_failure", "The schedule rests after so many failures in a row.", "use a hook"),
+    later("expect", "When it should have started and ended, so that its absence is noticed."),
+    until("not_before", "The moment before which it does not start.", "use `schedule` with `at`"),
+    until("delay", "How long it waits before it starts.", "call `sleep` in the script"),
+    until("queue", "The queue it waits in.", "`slots` in neap.yaml limits how many jobs run at once"),
+    until(
+        "max_instances",
+        "How many runs of the task may go on at once.",
+        "`overlap: skip` keeps a schedule from starting a second run",
+    ),
+    until(
+        "concurrency",
+        "What may not run at the same time as others of its group.",
+        "`overlap: skip` keeps a schedule from starting a second run",
+    ),
+    until("locks", "What it must have to itself.", "call `flock` in the script"),
+    later("resources", "What it needs of the machine, for admission."),
+    until("limits", "What it may use of the machine at most.", "call `ulimit` in the script"),
+    later("rate_limit", "How often it may start in a stretch of time."),
+    later("kind", "Whether it is a service that runs on and on."),
+    later("restart", "When a service is started again."),
+    later("restart_backoff", "How long to wait before a service is started again."),
+    later("ready", "How it is told that a service is ready."),
+    later("liveness", "How it is told that a service still works."),
+    until("notify", "Who is told about what.", "use a hook"),
+    later("log", "How large logs become and how many are kept."),
+    later("retention", "How long runs are remembered."),
+    until(
+        "timezone",
+        "The time zone of the schedule.",
+        "write it beside the expression: `schedule: { cron: …, timezone: … }`",
+    ),
+    later("durability", "What is awaited before a step counts as done."),
+];
+
+/// Of an entry of `schedule`.
+pub(super) const SCHEDULE: &[Later] = &[
+    later("event", "It fires when something happens to the host."),
+    later("watch", "It fires when files change."),
+    until("after", "It fires when another task has ended.", "use `depends_on`"),
+    later("jitter", "By how much a moment is shifted at random."),
+    later("start", "The moment before which it does not fire."),
+    later("end", "The moment after which it does not fire."),
+    later("exclude", "Moments at which it does not fire."),
+    later("dst_gap", "What becomes of a time that a clock change skips."),
+    later("dst_overlap", "What becomes of a time that a clock change repeats."),
+    until(
+        "catchup",
+        "What happens to slots that were missed.",
+        "slots that were missed are written down; run the task by hand",
+    ),
+    later("pause_on_failure", "The entry rests after so many failures in a row."),
+];
+
+/// Of `retry`.
+pub(super) const RETRY: &[Later] = &[
+    later("on_output", "Only a failure with such output is tried again."),
+    until("hook", "A function that decides.", "a file under `hooks` can decide over a retry"),
+    later("budget", "How many tries a stretch of time may have."),
+];
+
+/// Of `stop`.
+pub(super) const STOP: &[Later] =
+    &[until("command", "A command that asks it to stop.", "use a signal that the program understands")];
+
+/// Of `neap.yaml`.
+pub(super) const SETTINGS: &[Later] = &[
+    until("queues", "Queues with slots of their own.", "`slots` limits how many jobs run at once"),
+    later("locks", "How many may hold a lock at once."),
+    later("retention", "How long runs are remembered."),
+    later("http", "Where the API listens besides its socket."),
+];
+
+/// Of a channel of `notify`.
+pub(super) const CHANNEL: &[Later] = &[
+    until("slack", "A channel of Slack.", "use `webhook`"),
+    until("ntfy", "A topic of ntfy.", "use `webhook`"),
+    until("email", "Mail.", "use `command` with a program that sends mail"),
+    until("desktop", "A message on the desktop.", "use `command: [notify-send]`"),
+];

@@ -1,0 +1,48 @@
+//! What only `neap.yaml` has.
+
+use super::environment::TIMEZONE;
+use super::later;
+use super::{Bond, Key, Names, Object, Places, Shape, Subject};
+
+pub(super) const SUBJECT: Subject = Subject {
+    title: "Settings of the host, in neap.yaml",
+    about: "Beside `tasks/`, and optional. `env`, `secrets`, `defaults` and `templates` may stand there as well, for all tasks.",
+    keys: &[
+        Key::new("slots", Shape::Whole(1, 10_000), "How many jobs run at once.")
+            .at(Places::SETTINGS)
+            .without("one for each processor")
+            .example("# neap.yaml\nslots: 4\n"),
+        TIMEZONE.at(Places::SETTINGS).without("that of the system").example("# neap.yaml\ntimezone: Europe/Berlin\n"),
+        Key::new("notify", Shape::Map(Names::Any, &Shape::Object(&CHANNEL)), "Ways to tell somebody something, by name.")
+            .at(Places::SETTINGS)
+            .more("`uses: notify` sends through them.")
+            .example("# neap.yaml\nnotify:\n  ops: { command: [mail, -s, neap, ops] }\n  chat: { webhook: \"https://example.org/hook\" }\n"),
+        Key::new(
+            "durability",
+            Shape::Words(&[
+                ("normal", "every step survives the death of the host; the last ones may be lost when the power fails"),
+                ("full", "every step survives a power failure"),
+            ]),
+            "What is awaited before a step counts as done.",
+        )
+        .at(Places::SETTINGS)
+        .default("normal")
+        .example("# neap.yaml\ndurability: full\n"),
+    ],
+};
+
+/// A channel of `notify`.
+pub(in crate::definition) const CHANNEL: Object = Object::new(
+    "notify.*",
+    "a program or an address",
+    &[
+        Key::new(
+            "command",
+            Shape::Argv,
+            "A program that gets the title and the message as its last two arguments.",
+        ),
+        Key::new("webhook", Shape::Filled, "An address that gets `{\"title\", \"text\"}` as JSON by POST."),
+    ],
+)
+.bound(&[Bond::AtLeastOne(&["command", "webhook"])])
+.later(later::CHANNEL);

@@ -1,0 +1,162 @@
+//! How long, how often and when.
+
+use super::later;
+use super::{Bond, Key, Names, Object, Places, Shape, Special, Subject};
+
+pub(super) const SUBJECT: Subject = Subject {
+    title: "Time and turn",
+    about: "Lengths of time are written `30s`, `5m`, `1h30m`, `2d`, `250ms`; a bare whole number means seconds.",
+    keys: &[
+        Key::new("schedule", Shape::List(&Shape::Either(&[Shape::Special(&CRON), Shape::Object(&ENTRY)])), "When runs are created without anybody asking.")
+            .at(Places::FILE)
+            .foreign(&["on", "cron"])
+            .more(
+                "A bare text is a cron expression: five fields (minute, hour, day of month, month, weekday), six with \
+                 seconds first, or `\"@daily\"` and its like. Quote it: a leading `*` means something else to YAML. Each \
+                 slot becomes exactly one run, one skip with its reason, or a part of a stretch that was missed. \
+                 `neap next \"13 3 * * *\"` says what an expression does.",
+            )
+            .example(
+                "schedule:\n  - { cron: \"13 3 * * *\", timezone: Europe/Berlin, params: { mode: full } }\n  - { every: 6h, overlap: allow }\n  - { at: \"2026-12-24 18:00\", enabled: false }\nparams: { mode: fast }\nrun: ./sync \"$PARAM_MODE\"\n",
+            ),
+        OVERLAP
+            .at(Places::FILE)
+            .more("It holds for every entry of `schedule` that does not say otherwise. Runs that people start are not held back.")
+            .example("schedule: { every: 1m }\noverlap: allow\nrun: ./poll\n"),
+        Key::new("priority", Shape::Either(&[Shape::Words(PRIORITIES), Shape::Whole(-100, 100)]), "Who gets a slot first.")
+            .at(Places::ALL)
+            .default("normal")
+            .more("A larger number goes first. Among equals the order of arrival counts.")
+            .example("priority: low\nrun: ./reindex\n"),
+        Key::new("timeout", Shape::Duration { may_be_zero: false }, "How long one attempt may run.")
+            .at(Places::JOBS)
+            .without("no limit")
+            .foreign(&["timeout_sec", "timeout-minutes"])
+            .more(
+                "When it is over the attempt is stopped as `stop` says and counts as failed, with exit code 124. With \
+                 `retry` the next attempt has the whole time again.",
+            )
+            .example("run: ./backup\ntimeout: 30m\n"),
+        Key::new("stop", Shape::Object(&STOP), "How a running attempt is asked to stop.")
+            .at(Places::JOBS)
+            .without("SIGTERM, and 10 seconds")
+            .more("The signal goes to the whole process group. What is left after the grace is killed.")
+            .example("run: ./serve\nstop: { signal: SIGINT, grace: 30s }\n"),
+        Key::new("stop_signal", Shape::Special(&SIGNAL), "Compose's name for `signal` of `stop`.")
+            .at(Places::JOBS)
+            .alias_of("stop.signal"),
+        Key::new("stop_grace_period", Shape::Duration { may_be_zero: true }, "Compose's name for `grace` of `stop`.")
+            .at(Places::JOBS)
+            .alias_of("stop.grace"),
+        Key::new("retry", Shape::Either(&[Shape::Whole(0, 1000), Shape::Object(&RETRY)]), "Whether and when a failed attempt is followed by another.")
+            .at(Places::JOBS)
+            .default("0")
+            .foreign(&["retries", "retry_policy"])
+            .more(
+                "A number is the number of further tries: `retry: 2` means three attempts, 1 s and 2 s apart. The mapping \
+                 says it all, and there `attempts` counts every try. A cancelled job is not tried again; a `retry` hook may \
+                 decide otherwise.",
+            )
+            .example(
+                "run: curl -fsS https://example.org/data\nretry:\n  attempts: 5\n  delay: 2s\n  backoff: 2\n  max_delay: 1m\n  jitter: 0.2\n  on_exit: [6, 7, 28]\n  not_on_exit: [22]\n",
+            ),
+    ],
+};
+
+const PRIORITIES: &[(&str, &str)] = &[
+    ("low", "the same as -10"),
+    ("normal", "the same as 0"),
+    ("high", "the same as 10"),
+    ("urgent", "the same as 50"),
+];
+
+const OVERLAP: Key = Key::new(
+    "overlap",
+    Shape::Words(OVERLAPS),
+    "What happens when a slot comes while a run of the task goes on.",
+)
+.default("skip");
+
+const OVERLAPS: &[(&str, &str)] = &[
+    ("skip", "the slot is left out, and that is written down"),
+    ("allow", "another run is created beside it"),
+];
+
+/// An entry of `schedule`.
+pub(in crate::definition) const ENTRY: Object = Object::new(
+    "schedule",
+    "when, and with what",
+    &[
+        Key::new("cron", Shape::Special(&CRON), "A cron expression.")
+            .more("0 and 7 are Sunday; names, ranges, lists, steps, `L`, `W` and `#` are understood. When day of month and weekday are both restricted, a day that matches either is due. A time of day that a clock change skips fires right after the gap; one that it repeats fires once."),
+        Key::new("every", Shape::Duration { may_be_zero: false }, "The time between two runs.")
+            .more("It counts from the Unix epoch, so that a restart does not shift the beat.")
+            .foreign(&["interval"]),
+        Key::new("at", Shape::Filled, "A single moment: a date with a time.").more("It fires once, in the time zone of the entry."),
+        Key::new("timezone", Shape::Special(&ZONE), "The time zone of `cron` and `at`.").without("that of `neap.yaml`"),
+        Key::new("params", Shape::Map(Names::Any, &Shape::Any), "The parameters of the runs.").without("the defaults of the parameters"),
+        Key::new("enabled", Shape::Boolean, "`false` keeps the entry in the file without effect.").default("true"),
+        OVERLAP,
+    ],
+)
+.bound(&[Bond::One(&["cron", "every", "at"])])
+.later(later::SCHEDULE);
+
+/// `stop`.
+pub(in crate::definition) const STOP: Object = Object::new(
+    "stop",
+    "how it is asked to stop",
+    &[
+        Key::new("signal", Shape::Special(&SIGNAL), "The signal that asks.").default("SIGTERM"),
+        Key::new("grace", Shape::Duration { may_be_zero: true }, "How long it has until it is killed.")
+            .default("10s"),
+    ],
+)
+.later(later::STOP);
+
+/// `retry`.
+pub(in crate::definition) const RETRY: Object = Object::new(
+    "retry",
+    "how often, and when",
+    &[
+        Key::new("attempts", Shape::Whole(1, 1000), "All tries together; with 1 nothing is tried again.")
+            .required()
+            .foreign(&["limit", "max_attempts"]),
+        Key::new("delay", Shape::Duration { may_be_zero: true }, "The wait before the second try.").default("1s").foreign(&["interval"]),
+        Key::new("backoff", Shape::Number(Some(1.0), Some(1000.0)), "Every further wait is the last one times this.").default("2"),
+        Key::new("max_delay", Shape::Duration { may_be_zero: true }, "No wait is longer than this.")
+            .default("5m")
+            .more("It cannot be shorter than `delay`."),
+        Key::new("jitter", Shape::Number(Some(0.0), Some(1.0)), "The share by which a wait is stretched or shortened at random.")
+            .default("0")
+            .more("With 0.2 a wait of 10 s lasts from 8 to 12 s. It keeps many jobs from coming back in the same moment."),
+        Key::new("on_exit", Shape::List(&Shape::Whole(1, 255)), "Only these exit codes are tried again.")
+            .without("every failure is tried again")
+            .more("With it nothing else is tried again: no signal, no timeout, no program that could not be started."),
+        Key::new("not_on_exit", Shape::List(&Shape::Whole(1, 255)), "These exit codes are never tried again."),
+    ],
+)
+.later(later::RETRY);
+
+const CRON: Special = Special {
+    what: "a cron expression",
+    pattern: r"\S",
+    suggestions: &["@hourly", "@daily", "@weekly", "@monthly", "*/15 * * * *", "0 3 * * *"],
+};
+
+pub(super) const ZONE: Special = Special {
+    what: "the name of a time zone",
+    pattern: r"\S",
+    suggestions: &["UTC", "Europe/Berlin", "America/New_York"],
+};
+
+const SIGNAL: Special = Special {
+    what: "the name or the number of a signal",
+    pattern: concat!(
+        "^([Ss][Ii][Gg])?(",
+        "[Hh][Uu][Pp]|[Ii][Nn][Tt]|[Qq][Uu][Ii][Tt]|[Aa][Bb][Rr][Tt]|[Kk][Ii][Ll][Ll]|[Tt][Ee][Rr][Mm]|",
+        "[Uu][Ss][Rr][12]|[Aa][Ll][Rr][Mm]|[Cc][Oo][Nn][Tt]|[Ss][Tt][Oo][Pp]|[Ww][Ii][Nn][Cc][Hh]|",
+        "[+]?0*([1-9]|[12][0-9]|3[01]))$",
+    ),
+    suggestions: &["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2"],
+};

@@ -1,0 +1,441 @@
+//! What is found out about a job before it may start: its condition, its cells, its expressions, its preconditions, and
+//! whether there is anything to do. The engine asks once; the answer is written down.
+
+use crate::base::{AttemptId, JobId, TaskName};
+use crate::definition::{
+    Again, Check, Leaf, Over, Param, Params, Precondition, Spread, cell_names, matrix_cells, read_param,
+    references, seen_as_items, seen_as_matrix,
+};
+use crate::engine::{Answer, Cause, Fingerprint, Input, Phase, Preparation, Question, Run, Skip};
+use crate::host::carry::outcome_word;
+use crate::host::environment::directory_of;
+use crate::host::filling::{Filling, is_true};
+use crate::host::freshness::{Freshening, Verdict};
+use crate::host::{Inner, checks};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// So many jobs may be prepared at once; what they ask may start processes.
+pub(super) const AT_ONCE: usize = 16;
+
+/// What is known about a job when its preparation begins.
+struct Known {
+    leaf: Arc<Leaf>,
+    params: Params,
+    late: Arc<Vec<Param>>,
+    is_cell: bool,
+    force: bool,
+    /// What expressions can read, save the parameters that are not known yet and the other jobs.
+    variables: Map<String, Value>,
+    label: String,
+}
+
+/// Why a job cannot be prepared.
+struct Refused(Cause);
+
+impl Refused {
+    fn unprepared(message: impl Into<String>) -> Refused {
+        Refused(Cause::Unprepared { message: message.into() })
+    }
+}
+
+impl Inner {
+    pub(super) fn prepare(self: &Arc<Inner>, job: JobId) {
+        let inner = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let Ok(_turn) = inner.preparing.acquire().await else { return };
+            let found = tokio::select! {
+                found = inner.find_out(job) => found,
+                // The next host begins again.
+                () = inner.stop.cancelled() => return,
+            };
+            if let Some(found) = found {
+                let _ = inner.tell(Input::Prepared { job, found }).await;
+            }
+        });
+    }
+
+    /// `None` when the run is not there any more.
+    async fn find_out(self: &Arc<Inner>, job: JobId) -> Option<Preparation> {
+        let known = self.known(job)?;
+        Some(self.decide(job, known).await.unwrap_or_else(|Refused(cause)| Preparation::Fail(cause)))
+    }
+
+    async fn decide(self: &Arc<Inner>, job: JobId, mut known: Known) -> Result<Preparation, Refused> {
+        let has_late = !known.late.is_empty();
+        self.settle_params(&mut known).await?;
+        self.know_others(job, &mut known);
+        let leaf = Arc::clone(&known.leaf);
+        if let Some(text) = leaf.condition.as_ref().filter(|text| known.is_cell || !reads_cell(text, &leaf))
+            && !is_true(&self.evaluate_one(&known, text).await?)
+        {
+            return Ok(Preparation::Skip(Skip::Condition { text: text.clone() }));
+        }
+        if let Some(spread) = &leaf.spread {
+            return self.cells(&known, spread).await.map(Preparation::Cells);
+        }
+        let filled = self.fill(&known).await?;
+        let leaf = filled.as_ref().unwrap_or(&known.leaf);
+        self.check_preconditions(job, &known, leaf).await?;
+        let fingerprint = match self.freshness(job, &known, leaf).await? {
+            Verdict::Fresh(reason) => return Ok(Preparation::Skip(Skip::Fresh { reason })),
+            Verdict::Stale(fingerprint) => fingerprint,
+        };
+        let fingerprint = fingerprint.map(|text| Fingerprint { of: leaf.name.clone(), text });
+        let params = has_late.then(|| Arc::new(known.params));
+        Ok(Preparation::Ready { leaf: filled, params, fingerprint })
+    }
+
+    fn known(&self, job: JobId) -> Option<Known> {
+        self.view.look(|live| {
+            let run = live.state.runs.get(&job.run)?;
+            let node = run.node(job.index);
+            let cell = run.jobs[job.index as usize].cell.clone();
+            let mut variables = Map::new();
+            variables.insert("run".into(), self.about_run(job, run));
+            variables.insert("task".into(), json!({ "name": node.leaf.name, "labels": node.leaf.labels }));
+            variables.insert("env".into(), self.readable_env(&node.leaf));
+            for (name, value) in cell.iter().flat_map(|cell| cell.values.iter()) {
+                variables.insert(name.clone(), value.clone());
+            }
+            let plan = run.plan.plan();
+            Some(Known {
+                leaf: Arc::clone(&node.leaf),
+                params: (*node.params).clone(),
+                late: Arc::clone(&node.late),
+                is_cell: cell.is_some(),
+                force: run.force,
+                variables,
+                label: format!("{}#{}/{}", plan.task, run.number, node.leaf.name.seen_from(&plan.task)),
+            })
+        })
+    }
+
+    /// What `run` is in expressions. Its date is the one of its slot, if it has one, in the zone of the host.
+    fn about_run(&self, job: JobId, run: &Run) -> Value {
+        use crate::engine::Trigger;
+        let zone = &self.settings().timezone;
+        let slot = match &run.trigger {
+            Trigger::Schedule { slot, .. } => Some(*slot),
+            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => None,
+        };
+        let moment = slot.unwrap_or(run.created);
+        let civil = zone.civil(moment);
+        json!({
+            "id": job.run.to_string(),
+            "number": run.number,
+            "task": run.plan.plan().task,
+            "trigger": crate::host::trigger_word(&run.trigger),
+            "by": run.by,
+            "reason": run.reason,
+            "date": format!("{:04}-{:02}-{:02}", civil.year, civil.month, civil.day),
+            "time": format!("{:02}:{:02}:{:02}", civil.hour, civil.minute, civil.second),
+            "created_at": run.created.to_string(),
+            "scheduled_at": slot.map(|slot| slot.to_string()),
+        })
+    }
+
+    /// The variables of the host, of the project and of the job, as far as they are known. No secret is among them.
+    fn readable_env(&self, leaf: &Leaf) -> Value {
+        let mut env = Map::new();
+        for (name, value) in &self.base_env {
+            env.insert(name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned().into());
+        }
+        let settings = self.settings();
+        for (name, value) in settings.env.iter().chain(&leaf.env).filter(|(_, value)| !value.contains("${{"))
+        {
+            env.insert(name.clone(), value.clone().into());
+        }
+        for secret in settings.secrets.iter().chain(&leaf.secrets) {
+            env.remove(&secret.name);
+            env.remove(&secret.key);
+        }
+        Value::Object(env)
+    }
+
+    /// Defaults with expressions see what was given, and what stands before them.
+    async fn settle_params(&self, known: &mut Known) -> Result<(), Refused> {
+        known.variables.insert("params".into(), json!(known.params));
+        for param in Arc::clone(&known.late).iter() {
+            let Some(text) = &param.late else { continue };
+            let mut filling = Filling::default();
+            filling.plain(text);
+            let values = self.evaluate(known, filling.sources()).await?;
+            let value = filling.value_of(text, &values);
+            let value = read_param(param, &value).map_err(|fault| {
+                Refused::unprepared(format!(
+                    "the default of the parameter `{}` does not fit: {fault}",
+                    param.name
+                ))
+            })?;
+            known.params.insert(param.name.clone(), value);
+            known.variables.insert("params".into(), json!(known.params));
+        }
+        Ok(())
+    }
+
+    /// The outcomes and outputs of the jobs that the expressions of this one read.
+    fn know_others(&self, job: JobId, known: &mut Known) {
+        let mut names: Vec<String> = Vec::new();
+        for source in sources_of(&known.leaf) {
+            let read = references(&source).into_iter().filter(|reference| reference.root == "tasks");
+            names.extend(read.filter_map(|reference| reference.path.into_iter().next()));
+        }
+        names.sort();
+        names.dedup();
+        let above = known.leaf.name.as_str().rsplit_once('/').map(|(above, _)| above.to_owned());
+        let tasks = self.view.look(|live| {
+            let Some(run) = live.state.runs.get(&job.run) else { return Map::new() };
+            let find = |name: &String| {
+                let sibling = above.as_ref().map(|above| format!("{above}/{name}"));
+                let index = find_need(run, job.index, sibling.as_deref().unwrap_or(name), name)?;
+                Some((name.clone(), about_job(run, index)))
+            };
+            names.iter().filter_map(find).collect()
+        });
+        known.variables.insert("tasks".into(), Value::Object(tasks));
+    }
+
+    async fn evaluate_one(&self, known: &Known, source: &str) -> Result<Value, Refused> {
+        let mut values = self.evaluate(known, vec![source.into()]).await?;
+        Ok(values.pop().unwrap_or(Value::Null))
+    }
+
+    async fn evaluate(&self, known: &Known, sources: Vec<Arc<str>>) -> Result<Vec<Value>, Refused> {
+        if sources.is_empty() {
+            return Ok(Vec::new());
+        }
+        let request = crate::lua::Evaluation {
+            label: known.label.clone(),
+            sources: sources.clone(),
+            variables: known.variables.clone(),
+        };
+        self.scripts().evaluate(request).await.map_err(|error| {
+            let source = sources.get(error.index).map_or("", |source| source);
+            Refused::unprepared(format!("`{source}`: {}", error.message))
+        })
+    }
+
+    async fn cells(&self, known: &Known, spread: &Spread) -> Result<Vec<(TaskName, Arc<Params>)>, Refused> {
+        let refused = |error| Refused::unprepared(format!("the cells cannot be made: {error}"));
+        let cells = match &spread.over {
+            Over::Items { items, name } => {
+                let items = self.fill_json(known, items).await?;
+                seen_as_items(items, name).map_err(refused)?
+            }
+            Over::Matrix { axes, include, exclude } => {
+                let mut values = Vec::with_capacity(axes.len());
+                for (name, axis) in axes {
+                    values.push((name.clone(), self.fill_json(known, axis).await?));
+                }
+                let include = self.fill_maps(known, include).await?;
+                let exclude = self.fill_maps(known, exclude).await?;
+                seen_as_matrix(matrix_cells(&values, &include, &exclude).map_err(refused)?)
+            }
+        };
+        let names: Vec<TaskName> = cell_names(&known.leaf.name, &cells).collect();
+        Ok(names.into_iter().zip(cells.into_iter().map(Arc::new)).collect())
+    }
+
+    async fn fill_maps(
+        &self,
+        known: &Known,
+        maps: &[Map<String, Value>],
+    ) -> Result<Vec<Map<String, Value>>, Refused> {
+        let mut filled = Vec::with_capacity(maps.len());
+        for map in maps {
+            if let Value::Object(map) = self.fill_json(known, &Value::Object(map.clone())).await? {
+                filled.push(map);
+            }
+        }
+        Ok(filled)
+    }
+
+    async fn fill_json(&self, known: &Known, value: &Value) -> Result<Value, Refused> {
+        let mut filling = Filling::default();
+        filling.json(value);
+        let values = self.evaluate(known, filling.sources()).await?;
+        Ok(filling.json_of(value, &values))
+    }
+
+    /// The leaf with a value in the place of every expression; `None` when it has none.
+    async fn fill(&self, known: &Known) -> Result<Option<Arc<Leaf>>, Refused> {
+        if !known.leaf.is_templated {
+            return Ok(None);
+        }
+        let mut leaf = (*known.leaf).clone();
+        let mut filling = Filling::default();
+        leaf.visit_texts(&mut |text| filling.take(text));
+        let values = self.evaluate(known, filling.sources()).await?;
+        filling.fill(&mut leaf, &values).map_err(Refused::unprepared)?;
+        Ok(Some(Arc::new(leaf)))
+    }
+
+    async fn check_preconditions(
+        self: &Arc<Inner>,
+        job: JobId,
+        known: &Known,
+        leaf: &Leaf,
+    ) -> Result<(), Refused> {
+        for Precondition { check, message } in &leaf.preconditions {
+            let (is_met, text) = match check {
+                Check::Lua(text) => (is_true(&self.evaluate_one(known, text).await?), text),
+                Check::Run(script) => (checks::holds(self, job, leaf, &known.params, script).await, script),
+            };
+            if !is_met {
+                let message = message.clone().unwrap_or_else(|| format!("not so: {}", text.trim()));
+                return Err(Refused(Cause::Precondition { message }));
+            }
+        }
+        Ok(())
+    }
+
+    async fn freshness(
+        self: &Arc<Inner>,
+        job: JobId,
+        known: &Known,
+        leaf: &Leaf,
+    ) -> Result<Verdict, Refused> {
+        let Some(freshness) = leaf.freshness.clone() else { return Ok(Verdict::Stale(None)) };
+        let last =
+            self.store.history().fresh(&leaf.name).map_err(|error| Refused::unprepared(error.to_string()))?;
+        let freshening = Freshening {
+            freshness,
+            folder: directory_of(leaf, &self.root),
+            recipe: recipe(leaf, &known.params),
+            last,
+        };
+        let status = freshening.freshness.status.clone();
+        let verdict = freshening.look().await.map_err(Refused::unprepared)?;
+        for script in &status {
+            if matches!(verdict, Verdict::Fresh(_))
+                && !checks::holds(self, job, leaf, &known.params, script).await
+            {
+                return Ok(Verdict::Stale(verdict.fingerprint()));
+            }
+        }
+        match verdict {
+            Verdict::Fresh(_) if known.force => Ok(Verdict::Stale(verdict.fingerprint())),
+            verdict => Ok(verdict),
+        }
+    }
+
+    /// Finds out whether a job that succeeded is done again.
+    pub(super) fn ask_repeat(self: &Arc<Inner>, attempt: AttemptId) {
+        let inner = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let answer = inner.may_repeat(attempt.job).await;
+            let _ = inner.tell(Input::Answered { attempt, question: Question::Repeat, answer }).await;
+        });
+    }
+
+    async fn may_repeat(&self, job: JobId) -> Answer {
+        let Some(mut known) = self.known(job) else { return Answer::NoOpinion };
+        let seen = self.view.look(|live| {
+            let run = live.state.runs.get(&job.run)?;
+            let state = &run.jobs[job.index as usize];
+            let is_asked = matches!(state.phase, Phase::Asking { question: Question::Repeat, .. });
+            let outputs = state.outputs.as_deref().cloned().unwrap_or_default();
+            let params = (**run.params(job.index)).clone();
+            is_asked.then_some((outputs, params, state.rounds + 1))
+        });
+        let Some((outputs, params, round)) = seen else { return Answer::NoOpinion };
+        known.variables.insert("outputs".into(), json!(outputs));
+        known.variables.insert("round".into(), round.into());
+        known.variables.insert("params".into(), json!(params));
+        self.know_others(job, &mut known);
+        let Some(repeat) = known.leaf.repeat.clone() else { return Answer::NoOpinion };
+        let (text, wanted) = match &repeat.again {
+            Again::While(text) => (text, true),
+            Again::Until(text) => (text, false),
+        };
+        match self.evaluate_one(&known, text).await {
+            Ok(value) if is_true(&value) == wanted => Answer::Again { delay: None, reason: None },
+            Ok(_) => Answer::NoOpinion,
+            Err(Refused(Cause::Unprepared { message })) => Answer::Fail { message },
+            Err(Refused(_)) => Answer::NoOpinion,
+        }
+    }
+}
+
+/// Whether an expression reads what only a cell has.
+fn reads_cell(source: &str, leaf: &Leaf) -> bool {
+    let Some(spread) = &leaf.spread else { return false };
+    let own = match &spread.over {
+        Over::Items { name, .. } => name.as_str(),
+        Over::Matrix { .. } => "matrix",
+    };
+    references(source).iter().any(|reference| reference.root == own)
+}
+
+/// Every expression of a leaf.
+fn sources_of(leaf: &Leaf) -> Vec<String> {
+    let mut copy = leaf.clone();
+    let mut filling = Filling::default();
+    copy.visit_texts(&mut |text| filling.take(text));
+    let mut sources: Vec<String> = filling.sources().iter().map(|source| source.to_string()).collect();
+    sources.extend(leaf.condition.clone());
+    for precondition in &leaf.preconditions {
+        if let Check::Lua(text) = &precondition.check {
+            sources.push(text.clone());
+        }
+    }
+    if let Some(repeat) = &leaf.repeat {
+        let (Again::While(text) | Again::Until(text)) = &repeat.again;
+        sources.push(text.clone());
+    }
+    let spread = leaf.spread.as_ref().map(|spread| json!(spread.over));
+    if let Some(over) = spread {
+        let mut filling = Filling::default();
+        filling.json(&over);
+        sources.extend(filling.sources().iter().map(|source| source.to_string()));
+    }
+    sources
+}
+
+/// The job of this name among those that a job needs, directly or not.
+fn find_need(run: &Run, from: u32, sibling: &str, name: &str) -> Option<u32> {
+    let from = run.jobs[from as usize].cell.as_ref().map_or(from, |cell| cell.parent);
+    let (mut seen, mut open) = (std::collections::HashSet::new(), std::collections::VecDeque::from([from]));
+    while let Some(index) = open.pop_front() {
+        for &need in &run.node(index).needs {
+            let found = run.node(need).leaf.name.as_str();
+            if found == sibling || found == name {
+                return Some(need);
+            }
+            if seen.insert(need) {
+                open.push_back(need);
+            }
+        }
+    }
+    None
+}
+
+/// What an expression sees of another job. A job that became many puts out lists: a value for each of its cells.
+fn about_job(run: &Run, index: u32) -> Value {
+    let job = &run.jobs[index as usize];
+    let outcome = match &job.phase {
+        Phase::Done(outcome) | Phase::Cleaning { outcome } => Some(outcome_word(outcome)),
+        _ => None,
+    };
+    let outputs = match job.cells.is_empty() {
+        true => json!(job.outputs.as_deref().cloned().unwrap_or_default()),
+        false => {
+            let mut lists: std::collections::BTreeMap<&str, Vec<Value>> = Default::default();
+            for cell in job.cells.clone() {
+                for (name, value) in run.jobs[cell as usize].outputs.iter().flat_map(|outputs| outputs.iter())
+                {
+                    lists.entry(name).or_default().push(value.clone());
+                }
+            }
+            json!(lists)
+        }
+    };
+    json!({ "outcome": outcome, "outputs": outputs, "attempts": job.attempts })
+}
+
+/// What a job would do: when that changes, what it made before does not count.
+fn recipe(leaf: &Leaf, params: &Params) -> String {
+    json!({ "action": leaf.action, "env": leaf.env, "working_dir": leaf.working_dir, "params": params })
+        .to_string()
+}

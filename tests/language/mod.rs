@@ -1,0 +1,5 @@
+//! The task language end to end: files in, the real program, what came of it out.
+
+mod canaries;
+mod hostile;
+mod whole;

@@ -1,0 +1,496 @@
+//! Whole-life simulation: random plans, random processes, random hooks and preparations, people who decide, cancels and
+//! pauses, schedules, random crashes between the commit and the orders.
+//!
+//! One seed is one history. A failure prints the seed; `SEED=n cargo test simulation -- --nocapture` replays it and
+//! tells every event, `HISTORIES=n` plays more.
+
+mod ledger;
+mod plans;
+mod promises;
+mod rules;
+
+use ledger::Ledger;
+use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
+use neap::definition::{Action, Cleanup, Leaf, Overlap, Params, Signal, Stop};
+use neap::engine::{
+    Answer, Armed, Author, Cause, Effect, Engine, Exit, Input, Order, OwedCleanup, Phase, PlanRef,
+    Preparation, Question, Record, ScheduleKey, Skip, State, Submission,
+};
+use neap::schedule::Schedule;
+use plans::{Rng, random_plan};
+use promises::Sight;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+#[test]
+fn every_history_keeps_the_promises() {
+    if let Ok(seed) = std::env::var("SEED") {
+        let mut world = World::new(seed.parse().unwrap());
+        world.is_told = true;
+        world.play();
+        return;
+    }
+    let histories: u64 = std::env::var("HISTORIES").map_or(700, |n| n.parse().unwrap());
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let play = |worker: u64| -> (usize, usize) {
+        let seeds = (0..histories).filter(|seed| seed % workers == worker);
+        seeds.map(play_one).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    };
+    let (events, crashes) = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|worker| scope.spawn(move || play(worker))).collect();
+        let results = workers.into_iter().map(|worker| worker.join().expect("a history broke a promise"));
+        results.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    });
+    assert!(crashes > 0, "a simulation without crashes proves little");
+    println!("{histories} histories, {events} events, {crashes} crashes");
+}
+
+fn play_one(seed: u64) -> (usize, usize) {
+    let result = std::panic::catch_unwind(|| {
+        let mut world = World::new(seed);
+        world.play();
+        (world.journal.len(), world.crashes)
+    });
+    result.unwrap_or_else(|_| panic!("seed {seed} broke a promise; SEED={seed} plays it again"))
+}
+
+/// The world around the engine: processes, hooks, a clock, and a disk that keeps the journal.
+struct World {
+    rng: Rng,
+    now: Moment,
+    slots: usize,
+    engine: Engine,
+    journal: Vec<Record>,
+    processes: BTreeMap<AttemptId, Process>,
+    /// Questions that hooks will answer, and when; the host forgets them when it dies.
+    asked: BTreeMap<(Moment, AttemptId), Question>,
+    /// What is being tidied up or found out, and until when; forgotten in the same way.
+    cleaning: BTreeSet<(Moment, JobId)>,
+    preparing: BTreeSet<(Moment, JobId)>,
+    ledger: Ledger,
+    next_plan: u64,
+    crashes: usize,
+    /// No more schedules: the history comes to its end.
+    is_ending: bool,
+    /// Every event is printed.
+    is_told: bool,
+}
+
+struct Process {
+    /// `None` for a server, and while a person has not decided: it goes on until it is stopped.
+    ends_at: Option<Moment>,
+    exit: Exit,
+    ignores_term: bool,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let slots = 1 + rng.below(4) as usize;
+        World {
+            rng,
+            now: Moment(1_000_000),
+            slots,
+            engine: Engine::new(slots, seed, State::default()),
+            journal: Vec::new(),
+            processes: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            cleaning: BTreeSet::new(),
+            preparing: BTreeSet::new(),
+            ledger: Ledger::default(),
+            next_plan: 0,
+            crashes: 0,
+            is_ending: false,
+            is_told: false,
+        }
+    }
+
+    fn play(&mut self) {
+        for _ in 0..60 {
+            match self.rng.below(16) {
+                0..=1 => self.submit(),
+                2 => self.cancel(),
+                3 => self.crash(),
+                4 => self.repeat_a_report(),
+                5 => self.pause_or_resume(),
+                6 => self.reload(),
+                7 => self.owe(),
+                8 => self.decide(),
+                _ => self.advance(),
+            }
+        }
+        self.come_to_rest();
+    }
+
+    /// Without schedules and pauses everything must end by itself, servers aside; cancelled, those too.
+    fn come_to_rest(&mut self) {
+        self.is_ending = true;
+        self.reload();
+        for run in self.live_runs() {
+            self.tell(Input::Resume { run, by: me() });
+        }
+        self.run_dry();
+        self.check_nothing_is_stuck();
+        for run in self.live_runs() {
+            self.cancel_run(run, false);
+        }
+        self.run_dry();
+        // What runs whatever happens may be a server too.
+        self.check_nothing_is_stuck();
+        for run in self.live_runs() {
+            self.cancel_run(run, true);
+        }
+        self.run_dry();
+        let state = self.engine.state();
+        assert!(state.runs.is_empty(), "never finished: {:?}", state.runs);
+        assert!(
+            state.busy().is_empty() && state.queue().next().is_none() && state.first_deadline().is_none()
+        );
+        assert_eq!(self.engine.next_deadline(), None, "nothing to do, and yet it would wake");
+        let owing: Vec<_> =
+            self.ledger.owed.keys().filter(|job| !self.ledger.cleaned.contains(job)).collect();
+        assert!(owing.is_empty(), "owed and never tidied up: {owing:?}");
+    }
+
+    fn check_nothing_is_stuck(&self) {
+        let is_full = self.engine.state().busy().len() == self.slots;
+        for (id, run) in &self.engine.state().runs {
+            let serving = is_full || run.jobs.iter().any(|job| job.phase.is_live());
+            assert!(serving, "{id:?} is stuck: {run:?}");
+        }
+    }
+
+    fn run_dry(&mut self) {
+        for _ in 0..100_000 {
+            let quiet = self.processes.values().all(|p| p.ends_at.is_none())
+                && self.engine.next_deadline().is_none()
+                && self.asked.is_empty()
+                && self.preparing.is_empty()
+                && self.cleaning.is_empty();
+            if quiet {
+                return;
+            }
+            self.advance();
+        }
+        panic!("the world does not come to rest");
+    }
+
+    fn live_runs(&self) -> Vec<RunId> {
+        self.engine.state().runs.keys().copied().collect()
+    }
+
+    fn submit(&mut self) {
+        let plan = self.random_plan();
+        let reused = (0..plan.nodes.len() as u32).filter(|_| self.rng.below(12) == 0).collect();
+        let priority = (self.rng.below(5) == 0).then(|| self.rng.below(20) as i32 - 10);
+        let plan = PlanRef::new(Arc::new(plan));
+        let bound = self.rng.below(5) == 0;
+        self.tell(Input::Submit(Submission { priority, reused, bound, ..Submission::new(plan, me()) }));
+    }
+
+    fn cancel(&mut self) {
+        let run = RunId(1 + self.rng.below(self.engine.state().next_run + 1)); // sometimes one that does not exist
+        let now = self.rng.one_in(3);
+        self.cancel_run(run, now);
+    }
+
+    fn cancel_run(&mut self, run: RunId, now: bool) {
+        if self.engine.state().runs.contains_key(&run) {
+            let is_first = self.ledger.cancelled.insert(run);
+            if now && !is_first {
+                self.ledger.hurried.insert(run);
+            }
+        }
+        self.tell(Input::Cancel { run, by: me(), reason: Some("no longer needed".into()), now });
+    }
+
+    /// A person decides over something that waits for that, or over something else.
+    fn decide(&mut self) {
+        let going: Vec<JobId> = self.engine.state().going().collect();
+        if going.is_empty() {
+            return;
+        }
+        let state = self.engine.state();
+        let waits = |job: &&JobId| is_approval(state.leaf(**job));
+        let job = going.iter().find(waits).copied().unwrap_or(going[0]);
+        if !is_approval(state.leaf(job)) {
+            return; // Only the host knows that nobody waits there.
+        }
+        let attempt = self.engine.state().attempt(job);
+        let approved = !self.rng.one_in(3);
+        self.tell(Input::Decide { attempt, approved, by: me(), reason: None });
+        self.hear_decision(attempt);
+    }
+
+    /// What waits for a decision ends when it hears of one.
+    fn hear_decision(&mut self, attempt: AttemptId) {
+        let decision = self.engine.state().find_job(attempt.job).and_then(|job| job.decision.clone());
+        if let (Some(process), Some(decision)) = (self.processes.get_mut(&attempt), decision)
+            && process.ends_at.is_none()
+        {
+            process.ends_at = Some(self.now + Millis(3));
+            process.exit = Exit::Code { code: i32::from(!decision.approved) };
+        }
+    }
+
+    fn pause_or_resume(&mut self) {
+        let run = RunId(1 + self.rng.below(self.engine.state().next_run));
+        let task = TaskName::new(&format!("s{}", self.rng.below(3))).unwrap();
+        match self.rng.below(4) {
+            0 => self.tell(Input::Pause { run, by: me(), reason: None }),
+            1 => self.tell(Input::Resume { run, by: me() }),
+            2 => self.tell(Input::PauseTask { task, by: me(), reason: None }),
+            _ => self.tell(Input::ResumeTask { task, by: me() }),
+        }
+    }
+
+    /// The definitions changed: other schedules, or the same with other plans.
+    fn reload(&mut self) {
+        let mut schedules = Vec::new();
+        for n in 0..3 {
+            if self.is_ending || self.rng.below(3) == 0 {
+                continue;
+            }
+            let mut plan = self.random_plan();
+            plan.task = TaskName::new(&format!("s{n}")).unwrap();
+            schedules.push(Armed {
+                key: ScheduleKey(format!("s{n}").into()),
+                schedule: Schedule::every(Millis::from_secs(1 + n * 3)).unwrap(),
+                plan: PlanRef::new(Arc::new(plan)),
+                overlap: if self.rng.below(2) == 0 { Overlap::Skip } else { Overlap::Allow },
+            });
+        }
+        let kept: BTreeSet<_> = schedules.iter().map(|armed| armed.key.clone()).collect();
+        self.ledger.accounted.retain(|key, _| kept.contains(key));
+        self.tell(Input::Schedules(schedules));
+    }
+
+    fn owe(&mut self) {
+        let Some(job) = self.engine.state().going().next() else { return };
+        let attempt = self.engine.state().attempt(job);
+        let item = OwedCleanup { what: Cleanup::Remove { path: "scratch".into() }, unless_succeeded: false };
+        self.tell(Input::Owe { attempt, item });
+    }
+
+    /// The host dies: what was not journalled is forgotten, reports and answers in flight are lost.
+    fn crash(&mut self) {
+        self.crashes += 1;
+        self.asked.clear();
+        self.cleaning.clear();
+        self.preparing.clear();
+        if self.rng.below(8) == 0 {
+            self.now = self.now + Millis(self.rng.below(160_000)); // it stayed down for a while
+        }
+        let state = State::default().replay(&self.journal);
+        self.engine = Engine::new(self.slots, self.crashes as u64, state);
+        self.tell(Input::Restarted);
+        let live: Vec<AttemptId> = self.live_attempts();
+        for attempt in live {
+            if self.processes.contains_key(&attempt) && self.rng.below(2) == 0 {
+                self.tell(Input::Survived { attempt });
+            } else {
+                self.processes.remove(&attempt);
+                self.tell(Input::Ended { attempt, exit: Exit::Lost, usage: None, outputs: Params::new() });
+            }
+        }
+        self.reload();
+    }
+
+    fn live_attempts(&self) -> Vec<AttemptId> {
+        let state = self.engine.state();
+        state.going().map(|job| state.attempt(job)).collect()
+    }
+
+    /// Reports come twice, late, and about what nobody knows.
+    fn repeat_a_report(&mut self) {
+        let run = RunId(1 + self.rng.below(self.engine.state().next_run));
+        let job = JobId { run, index: self.rng.below(8) as u32 };
+        if self.engine.state().find_job(job).is_none_or(|job| !matches!(job.phase, Phase::Preparing { .. })) {
+            let found = Preparation::Fail(Cause::Unprepared { message: "too late".into() });
+            self.tell(Input::Prepared { job, found });
+            self.tell(Input::Cleaned { job: JobId { run: RunId(0), ..job }, problem: None });
+        }
+        let Some(&attempt) = self.ledger.ended.keys().next_back() else { return };
+        self.tell(Input::Ended {
+            attempt,
+            exit: Exit::Code { code: 0 },
+            usage: None,
+            outputs: Params::new(),
+        });
+        self.tell(Input::Answered { attempt, question: Question::Before, answer: Answer::NoOpinion });
+    }
+
+    /// Moves the clock to the next thing that happens, and lets it happen.
+    fn advance(&mut self) {
+        let process = self.processes.iter().filter_map(|(&a, p)| Some((p.ends_at?, a))).min();
+        let answer = self.asked.first_key_value().map(|(&key, _)| key);
+        let cleanup = self.cleaning.first().copied();
+        let finding = self.preparing.first().copied();
+        let deadline = self.engine.next_deadline();
+        let next =
+            [process.map(|p| p.0), answer.map(|a| a.0), cleanup.map(|c| c.0), finding.map(|f| f.0), deadline];
+        let Some(at) = next.into_iter().flatten().min() else { return };
+        self.now = self.now.max(at);
+        if let Some((when, attempt)) = process
+            && when == at
+        {
+            let exit = self.processes.remove(&attempt).unwrap().exit;
+            self.tell(Input::Ended { attempt, exit, usage: None, outputs: Params::new() });
+        } else if let Some(key) = answer
+            && key.0 == at
+        {
+            let question = self.asked.remove(&key).unwrap();
+            let answer = self.random_answer(question);
+            self.tell(Input::Answered { attempt: key.1, question, answer });
+        } else if let Some(key) = cleanup
+            && key.0 == at
+        {
+            self.cleaning.remove(&key);
+            self.ledger.cleaned.insert(key.1);
+            self.tell(Input::Cleaned { job: key.1, problem: None });
+        } else if let Some(key) = finding
+            && key.0 == at
+        {
+            self.preparing.remove(&key);
+            if self.engine.state().find_job(key.1).is_some() {
+                let found = self.random_finding(key.1);
+                self.tell(Input::Prepared { job: key.1, found });
+            }
+        } else {
+            self.tell(Input::Tick);
+        }
+    }
+
+    fn random_answer(&mut self, question: Question) -> Answer {
+        if question == Question::Repeat && self.rng.one_in(2) {
+            return Answer::Again { delay: None, reason: None };
+        }
+        match self.rng.below(12) {
+            0 => Answer::Skip { reason: "nothing to do".into() },
+            1 => Answer::Fail { message: "the disk is full".into() },
+            2 => Answer::Delay { by: Millis(self.rng.below(100)), reason: None },
+            3 => Answer::Again { delay: Some(Millis(5)), reason: None },
+            4 => Answer::GiveUp { reason: None },
+            5 => Answer::StartWith { timeout: Millis(1 + self.rng.below(100)) },
+            _ => Answer::NoOpinion,
+        }
+    }
+
+    fn random_finding(&mut self, job: JobId) -> Preparation {
+        let leaf = self.engine.state().leaf(job).clone();
+        match self.rng.below(10) {
+            0 => Preparation::Fail(Cause::Unprepared { message: "there is no such output".into() }),
+            1 => Preparation::Skip(Skip::Condition { text: "is_monday".into() }),
+            2 if leaf.spread.is_none() => {
+                Preparation::Skip(Skip::Fresh { reason: "inputs unchanged".into() })
+            }
+            3 if leaf.spread.is_none() => {
+                let leaf = Leaf { timeout: Some(Millis(40)), ..(*leaf).clone() };
+                Preparation::Ready { leaf: Some(Arc::new(leaf)), params: None, fingerprint: None }
+            }
+            _ if leaf.spread.is_none() => Preparation::Ready { leaf: None, params: None, fingerprint: None },
+            _ => {
+                let name = |number: u64| TaskName::new(&format!("{}-{number}", leaf.name)).unwrap();
+                let cells = (0..self.rng.below(5)).map(|number| (name(number), Arc::new(Params::new())));
+                Preparation::Cells(cells.collect())
+            }
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        let effects = self.engine.handle(self.now, input);
+        let (mut orders, mut records) = (Vec::new(), Vec::new());
+        for effect in effects {
+            match effect {
+                Effect::Emit(event) => records.push(Record { at: self.now, event }),
+                Effect::Order(order) => orders.push(order),
+            }
+        }
+        for record in records {
+            if self.is_told {
+                println!("{} {}", record.at.0, serde_json::to_string(&record.event).unwrap());
+            }
+            self.ledger.observe(&record);
+            self.journal.push(record);
+        }
+        self.check();
+        if self.rng.below(40) == 0 {
+            return self.crash(); // after the commit, before the orders
+        }
+        orders.into_iter().for_each(|order| self.carry_out(order));
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Start { attempt } => self.start(attempt),
+            Order::Prepare { job } => {
+                // One in twenty is never found out: the deadline must.
+                if !self.rng.one_in(20) {
+                    let at = self.now + Millis(self.rng.below(20));
+                    self.preparing.insert((at, job));
+                }
+            }
+            Order::Stop { attempt, stop, .. } => self.stop(attempt, stop),
+            Order::Ask { attempt, question } => {
+                // One in twenty never answers: the deadline must.
+                if self.rng.below(20) != 0 {
+                    let at = self.now + Millis(self.rng.below(20));
+                    self.asked.insert((at, attempt), question);
+                }
+            }
+            Order::Clean { job, .. } => {
+                let at = self.now + Millis(self.rng.below(20));
+                self.cleaning.insert((at, job));
+            }
+        }
+    }
+
+    fn start(&mut self, attempt: AttemptId) {
+        assert!(!self.processes.contains_key(&attempt), "{attempt:?} started twice");
+        let exit = match self.rng.below(9) {
+            0 => Exit::Code { code: 1 },
+            1 => Exit::Signal { signal: Signal::KILL },
+            2 => Exit::Skipped { reason: "nothing new".into() },
+            3 => Exit::Code { code: 7 },
+            4 => Exit::BadOutputs { message: "`size` is not a number".into() },
+            _ => Exit::Code { code: 0 },
+        };
+        let waits = is_approval(self.engine.state().leaf(attempt.job));
+        let ends_at = (!waits && !self.rng.one_in(10)).then(|| self.now + Millis(self.rng.below(200)));
+        let ignores_term = self.rng.one_in(4);
+        self.processes.insert(attempt, Process { ends_at, exit, ignores_term });
+        self.hear_decision(attempt);
+    }
+
+    fn stop(&mut self, attempt: AttemptId, stop: Stop) {
+        let Some(process) = self.processes.get_mut(&attempt) else {
+            // Its start died with the host, so the host has reported it lost, or will.
+            return;
+        };
+        let patience = if process.ignores_term { stop.grace } else { Millis(1) };
+        let at = self.now + patience;
+        process.ends_at = Some(process.ends_at.map_or(at, |ends| ends.min(at)));
+    }
+
+    fn check(&self) {
+        let state = self.engine.state();
+        // Every time while the journal is short; later often enough.
+        if self.journal.len() < 64 || self.journal.len().is_multiple_of(16) {
+            assert_eq!(*state, State::default().replay(&self.journal), "the journal is not the state");
+        }
+        Sight { state, ledger: &self.ledger, now: self.now, slots: self.slots }.check();
+    }
+
+    fn random_plan(&mut self) -> neap::plan::Plan {
+        self.next_plan += 1;
+        random_plan(&mut self.rng, self.next_plan)
+    }
+}
+
+fn is_approval(leaf: &Leaf) -> bool {
+    matches!(&leaf.action, Action::Call { .. })
+}
+
+fn me() -> Author {
+    Author("me".into())
+}
