@@ -362,6 +362,10 @@ pub(crate) enum GraphFormat {
     Mermaid,
     /// For Graphviz
     Dot,
+    /// A picture for a browser
+    Svg,
+    /// Names, places and lines, for programs (the same as --json)
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 use super::args::{self, ExportFormat, GraphFormat};
 use super::error::{FINDINGS, Failure, OURSELVES};
 use super::graph;
+use super::look::Look;
 use super::output::{GOOD, Output, clean, print};
 use super::project::Project;
 use crate::definition::{Catalog, Task};
@@ -19,11 +20,12 @@ pub(crate) fn export(project: &Project, args: &args::Export, output: &Output) ->
     let root = project.root.display().to_string();
     let program =
         std::env::current_exe().map_or_else(|_| "neap".to_owned(), |path| path.display().to_string());
+    let look = Look::new(output)?;
     let files = match args.format {
         ExportFormat::Crontab => vec![export_crontab(tasks.iter().copied(), &root, &program)],
         ExportFormat::Systemd => export_systemd(tasks.iter().copied(), &root, &program),
-        ExportFormat::Mermaid => graphs(&definitions.catalog, &tasks, GraphFormat::Mermaid, "mmd")?,
-        ExportFormat::Dot => graphs(&definitions.catalog, &tasks, GraphFormat::Dot, "dot")?,
+        ExportFormat::Mermaid => graphs(&definitions.catalog, &tasks, GraphFormat::Mermaid, "mmd", &look)?,
+        ExportFormat::Dot => graphs(&definitions.catalog, &tasks, GraphFormat::Dot, "dot", &look)?,
     };
     if let Some(dir) = &args.dir {
         write(dir, &files)?;
@@ -54,10 +56,11 @@ fn graphs(
     tasks: &[&Arc<Task>],
     format: GraphFormat,
     ending: &str,
+    look: &Look,
 ) -> Result<Vec<Exported>, Failure> {
     let drawn = |task: &&Arc<Task>| {
         let name = format!("{}.{ending}", task.name.as_str().replace('/', "-"));
-        Ok(Exported { name, text: graph::of_task(catalog, &task.name, format)? })
+        Ok(Exported { name, text: graph::of_task(catalog, &task.name, format, look)? })
     };
     tasks.iter().map(drawn).collect()
 }

@@ -1,4 +1,4 @@
-//! `neap graph`: the jobs of a task and what they need, drawn for a terminal, Mermaid or Graphviz.
+//! `neap graph`: the jobs of a task and what they need, drawn for a terminal, a browser, Mermaid or Graphviz.
 
 use super::args::{self, GraphFormat};
 use super::error::Failure;
@@ -10,49 +10,47 @@ use crate::base::TaskName;
 use crate::definition::{Catalog, Params};
 use crate::host::SubmitError;
 use crate::plan::Plan;
-use serde::{Deserialize, Serialize};
+use layout::Layout;
 use std::process::ExitCode;
 
+mod grid;
+mod json;
+mod layout;
+mod svg;
 mod tree;
-
-/// A job in the picture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Node {
-    /// Its name as seen from the task.
-    pub(crate) name: String,
-    /// The names of those it needs.
-    pub(crate) needs: Vec<String>,
-    /// 0 when it needs nothing, else one more than the largest of those it needs.
-    pub(crate) layer: usize,
-}
-
-#[derive(Serialize)]
-struct Picture<'a> {
-    task: &'a TaskName,
-    nodes: Vec<Node>,
-}
 
 pub(crate) fn graph(project: &Project, args: &args::Graph, output: &Output) -> Result<ExitCode, Failure> {
     let look = Look::new(output)?;
     let see = block_on(async { Ok(See::new(project).await) })?;
     let plan = plan(&see, &args.task)?;
     if output.json {
-        output.print_json(&Picture { task: &plan.task, nodes: nodes(&plan) })?;
+        output.print_json(&json::document(&Layout::new(&plan)))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let text = match args.format {
-        GraphFormat::Text => text(&plan, &look),
-        GraphFormat::Mermaid => mermaid(&plan),
-        GraphFormat::Dot => dot(&plan),
-    };
-    print(&text)?;
+    print(&drawn(&plan, args.format, &look))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The picture of one task for another program; `neap export` asks for it.
-pub(crate) fn of_task(catalog: &Catalog, name: &TaskName, format: GraphFormat) -> Result<String, Failure> {
+pub(crate) fn of_task(
+    catalog: &Catalog,
+    name: &TaskName,
+    format: GraphFormat,
+    look: &Look,
+) -> Result<String, Failure> {
     let plan = Plan::build(catalog, name, Params::new()).map_err(SubmitError::from)?;
-    Ok(if format == GraphFormat::Dot { dot(&plan) } else { mermaid(&plan) })
+    Ok(drawn(&plan, format, look))
+}
+
+fn drawn(plan: &Plan, format: GraphFormat, look: &Look) -> String {
+    let layout = Layout::new(plan);
+    match format {
+        GraphFormat::Text => text(&layout, look),
+        GraphFormat::Mermaid => mermaid(&layout),
+        GraphFormat::Dot => dot(&layout),
+        GraphFormat::Svg => svg::svg(&layout),
+        GraphFormat::Json => json::text(&layout),
+    }
 }
 
 /// What a run of the task would be. Its parameters do not matter for the shape.
@@ -68,49 +66,41 @@ fn plan(see: &See, text: &str) -> Result<Plan, Failure> {
     }
 }
 
-/// Each job on the layer behind everything it needs. Needs stand first in a plan, so one walk is enough.
-fn nodes(plan: &Plan) -> Vec<Node> {
-    let name = |index: &u32| plan.nodes[*index as usize].leaf.name.seen_from(&plan.task).to_owned();
-    let mut nodes: Vec<Node> = Vec::with_capacity(plan.nodes.len());
-    for (index, node) in (0..).zip(&plan.nodes) {
-        let layer = node.needs.iter().map(|need| nodes[*need as usize].layer + 1).max().unwrap_or(0);
-        nodes.push(Node { name: name(&index), needs: node.needs.iter().map(name).collect(), layer });
-    }
-    nodes
-}
-
-fn text(plan: &Plan, look: &Look) -> String {
-    let nodes = nodes(plan);
-    let layers = nodes.iter().map(|node| node.layer + 1).max().unwrap_or(0);
-    let head = format!("{}: {} in {}\n\n", plan.task, count(nodes.len(), "job"), count(layers, "step"));
-    let needs: Vec<Vec<usize>> =
-        plan.nodes.iter().map(|node| node.needs.iter().map(|&need| need as usize).collect()).collect();
+fn text(layout: &Layout, look: &Look) -> String {
+    let nodes = &layout.nodes;
+    let head =
+        format!("{}: {} in {}\n\n", layout.task, count(nodes.len(), "job"), count(layout.layers(), "step"));
     let width = if look.is_terminal { look.width } else { 120 };
     let strokes = if look.is_unicode { tree::UNICODE } else { tree::ASCII };
-    let has_more = nodes.iter().any(|node| node.needs.len() > 1);
+    let has_more = layout.lines().iter().any(|lines| lines.len() > 1);
     let legend = if has_more { "\n(+job): needs that one too\n" } else { "" };
-    head + &tree::draw(&nodes, &needs, width, strokes) + legend
+    let text = head + &tree::draw(layout, width, strokes) + legend;
+    if look.is_unicode { text } else { text.replace('×', "x") }
 }
 
-fn mermaid(plan: &Plan) -> String {
+fn mermaid(layout: &Layout) -> String {
     let mut text = "flowchart LR\n".to_owned();
-    for (index, node) in nodes(plan).iter().enumerate() {
-        text += &format!("    j{index}[\"{}\"]\n", node.name);
+    for (index, node) in layout.nodes.iter().enumerate() {
+        let note = if node.note.is_empty() { String::new() } else { format!("<br/>{}", node.note) };
+        text += &format!("    j{index}[\"{}{note}\"]\n", node.name);
     }
-    for (index, node) in plan.nodes.iter().enumerate() {
-        text.extend(node.needs.iter().map(|need| format!("    j{need} --> j{index}\n")));
-    }
+    text.extend(layout.edges.iter().map(|edge| match &edge.when {
+        None => format!("    j{} --> j{}\n", edge.from, edge.to),
+        Some(when) => format!("    j{} -. {when} .-> j{}\n", edge.from, edge.to),
+    }));
     text
 }
 
-fn dot(plan: &Plan) -> String {
-    let mut text = format!("digraph \"{}\" {{\n    rankdir=LR;\n    node [shape=box];\n", plan.task);
-    for (index, node) in nodes(plan).iter().enumerate() {
-        text += &format!("    j{index} [label=\"{}\"];\n", node.name);
+fn dot(layout: &Layout) -> String {
+    let mut text = format!("digraph \"{}\" {{\n    rankdir=LR;\n    node [shape=box];\n", layout.task);
+    for (index, node) in layout.nodes.iter().enumerate() {
+        let note = if node.note.is_empty() { String::new() } else { format!("\\n{}", node.note) };
+        text += &format!("    j{index} [label=\"{}{note}\"];\n", node.name);
     }
-    for (index, node) in plan.nodes.iter().enumerate() {
-        text.extend(node.needs.iter().map(|need| format!("    j{need} -> j{index};\n")));
-    }
+    text.extend(layout.edges.iter().map(|edge| match &edge.when {
+        None => format!("    j{} -> j{};\n", edge.from, edge.to),
+        Some(when) => format!("    j{} -> j{} [label=\"{when}\", style=dashed];\n", edge.from, edge.to),
+    }));
     text + "}\n"
 }
 
@@ -149,17 +139,51 @@ dump ─┬─> checksum ──> notify (+upload)
 
 (+job): needs that one too
 ";
-        assert_eq!(text(&plan, &test_look()), expected);
+        let layout = Layout::new(&plan);
+        assert_eq!(text(&layout, &test_look()), expected);
         let ascii = Look { is_unicode: false, ..test_look() };
-        assert!(text(&plan, &ascii).contains("dump -+-> checksum --> notify (+upload)\n      `-> upload\n"));
+        assert!(
+            text(&layout, &ascii).contains("dump -+-> checksum --> notify (+upload)\n      `-> upload\n")
+        );
         assert_eq!(
-            mermaid(&plan),
+            mermaid(&layout),
             "flowchart LR\n    j0[\"dump\"]\n    j1[\"checksum\"]\n    j2[\"upload\"]\n    j3[\"notify\"]\n    \
              j0 --> j1\n    j0 --> j2\n    j1 --> j3\n    j2 --> j3\n"
         );
-        let dot = dot(&plan);
+        let dot = dot(&layout);
         assert!(dot.starts_with("digraph \"n\" {\n") && dot.ends_with("    j2 -> j3;\n}\n"), "{dot}");
-        let layers: Vec<usize> = nodes(&plan).iter().map(|node| node.layer).collect();
+        let layers: Vec<usize> = layout.nodes.iter().map(|node| node.layer).collect();
         assert_eq!(layers, [0, 1, 1, 2]);
+    }
+
+    const UNUSUAL: &str = "
+tasks:
+  build: { run: ls, strategy: { matrix: { os: [a, b, c] } } }
+  lint: { run: ls, depends_on: { task: build, when: started } }
+  alert: { run: ls, depends_on: [{ task: build, when: failed }, lint], trigger_rule: any_failed }
+  each: { run: ls, depends_on: lint, foreach: '${{ tasks.lint.outputs.x }}', if: 'env.X' }
+finally: { down: { run: ls } }
+";
+
+    #[test]
+    fn what_is_unusual_is_said() {
+        let layout = Layout::new(&planned(UNUSUAL));
+        let text = text(&layout, &test_look());
+        for part in [
+            "build [×3] ──> lint [started] ─┬─> ",
+            "alert [any_failed] (+build failed)",
+            "──> down [always] (+each)",
+            "each [×?, if]\n",
+        ] {
+            assert!(text.contains(part), "{part}:\n{text}");
+        }
+        assert!(mermaid(&layout).contains("[\"alert<br/>any_failed\"]\n"));
+        assert!(mermaid(&layout).contains(" -. failed .-> "));
+        assert!(dot(&layout).contains(" [label=\"failed\", style=dashed];\n"));
+        let svg = svg::svg(&layout);
+        assert!(svg.contains(">any_failed</text>") && svg.contains("<path class=\"e w\""), "{svg}");
+        let document = json::document(&layout);
+        assert_eq!(document["nodes"][1]["when"], serde_json::json!({ "build": "started" }));
+        assert_eq!(document["nodes"][0]["note"], "×3");
     }
 }

@@ -14,6 +14,7 @@ mod exec;
 mod explain;
 mod export;
 mod follow;
+mod gist;
 mod graph;
 mod history;
 mod import;

@@ -265,7 +265,7 @@ fn a_project_without_a_past_answers_too() {
 }
 
 #[test]
-fn graph_draws_in_four_forms() {
+fn graph_draws_in_five_forms() {
     let project = Project::new(&[("nightly", NIGHTLY)]);
     project
         .person(&["graph", "nightly"])
@@ -274,7 +274,13 @@ fn graph_draws_in_four_forms() {
     project.neap(&["graph", "nightly", "--format", "mermaid"]).shows(&["flowchart LR\n", "j1 --> j2\n"]);
     project.neap(&["graph", "nightly", "--format", "dot"]).shows(&["digraph \"nightly\" {\n", "j1 -> j2;\n"]);
     let picture: Value = project.json(&["graph", "nightly"]);
-    assert_eq!(picture["nodes"][2], serde_json::json!({ "name": "notify", "needs": ["upload"], "layer": 2 }));
+    let notify = serde_json::json!({ "name": "notify", "needs": ["upload"], "layer": 2, "row": 0.0 });
+    assert_eq!(picture["nodes"][2], notify);
+    let same = project.neap(&["graph", "nightly", "--format", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&same.out).unwrap(), picture);
+    let svg = project.neap(&["graph", "nightly", "--format", "svg"]);
+    assert!(svg.out.starts_with("<svg ") && svg.out.ends_with("</svg>\n"), "{svg:?}");
+    assert_eq!((svg.out.matches("<rect").count(), svg.out.matches("marker-end").count()), (3, 2));
     let unknown = project.neap(&["graph", "nihgtly"]);
     assert!(unknown.code == 2 && unknown.err.contains("nightly"), "{unknown:?}");
 }

@@ -4,7 +4,7 @@
 //! What would leave the screen goes on below under a number, so that neither a long chain nor a thousand jobs break
 //! the drawing, and its depth is bounded by the width.
 
-use super::Node;
+use super::layout::{Edge, Layout, Node};
 use std::collections::VecDeque;
 use unicode_width::UnicodeWidthStr;
 
@@ -30,8 +30,9 @@ pub(super) const UNICODE: Strokes =
 pub(super) const ASCII: Strokes =
     Strokes { only: " --> ", first: " -+-> ", middle: " |-> ", last: " `-> ", past: " |   " };
 
-/// Draws nodes whose needs (by index) stand before them, at most about `width` columns wide.
-pub(super) fn draw(nodes: &[Node], needs: &[Vec<usize>], width: usize, strokes: Strokes) -> String {
+/// Draws jobs behind what they need, at most about `width` columns wide.
+pub(super) fn draw(layout: &Layout, width: usize, strokes: Strokes) -> String {
+    let (nodes, needs) = (layout.nodes.as_slice(), layout.lines());
     let mut behind: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
     let mut roots = VecDeque::new();
     for (index, needs) in needs.iter().enumerate() {
@@ -41,7 +42,7 @@ pub(super) fn draw(nodes: &[Node], needs: &[Vec<usize>], width: usize, strokes: 
         }
     }
     let mut drawing =
-        Drawing { nodes, needs, behind, width, strokes, text: String::new(), roots, numbers: 0 };
+        Drawing { nodes, needs: &needs, behind, width, strokes, text: String::new(), roots, numbers: 0 };
     while let Some((root, number)) = drawing.roots.pop_front() {
         let label = number.map(|number: usize| format!("({number}) ")).unwrap_or_default();
         drawing.text += &label;
@@ -52,13 +53,13 @@ pub(super) fn draw(nodes: &[Node], needs: &[Vec<usize>], width: usize, strokes: 
 }
 
 /// Behind which of its needs a job is drawn: the one on the last layer, of several the first.
-fn parent(nodes: &[Node], needs: &[usize]) -> Option<usize> {
-    needs.iter().copied().max_by_key(|&need| (nodes[need].layer, std::cmp::Reverse(need)))
+fn parent(nodes: &[Node], needs: &[&Edge]) -> Option<usize> {
+    needs.iter().map(|edge| edge.from).max_by_key(|&need| (nodes[need].layer, std::cmp::Reverse(need)))
 }
 
 struct Drawing<'a> {
     nodes: &'a [Node],
-    needs: &'a [Vec<usize>],
+    needs: &'a [Vec<&'a Edge>],
     behind: Vec<Vec<usize>>,
     width: usize,
     strokes: Strokes,
@@ -123,22 +124,33 @@ impl Drawing<'_> {
         };
     }
 
-    /// The name, and the needs that are drawn elsewhere: `join (+lookup)`.
+    /// The name, what is unusual about it, and the needs that are drawn elsewhere: `join [any_failed] (+lookup)`.
     fn label(&self, node: usize) -> String {
         const SHOWN: usize = 3;
-        let name = &self.nodes[node].name;
         let needs = &self.needs[node];
         let drawn = parent(self.nodes, needs);
-        let others: Vec<&str> = needs
-            .iter()
-            .filter(|&&need| Some(need) != drawn)
-            .map(|&need| self.nodes[need].name.as_str())
+        let mut label = self.nodes[node].name.clone();
+        let when = needs.iter().find(|edge| Some(edge.from) == drawn).and_then(|edge| edge.when.as_deref());
+        let notes: Vec<&str> = when
+            .into_iter()
+            .chain([self.nodes[node].note.as_str()])
+            .filter(|note| !note.is_empty())
             .collect();
-        match others.len() {
-            0 => name.clone(),
-            1..=SHOWN => format!("{name} (+{})", others.join(", +")),
-            more => format!("{name} (+{} and {} more)", others[..SHOWN].join(", +"), more - SHOWN),
+        if !notes.is_empty() {
+            label += &format!(" [{}]", notes.join(", "));
         }
+        let others: Vec<String> =
+            needs.iter().filter(|edge| Some(edge.from) != drawn).map(|edge| self.other(edge)).collect();
+        match others.len() {
+            0 => label,
+            1..=SHOWN => format!("{label} (+{})", others.join(", +")),
+            more => format!("{label} (+{} and {} more)", others[..SHOWN].join(", +"), more - SHOWN),
+        }
+    }
+
+    fn other(&self, edge: &Edge) -> String {
+        let name = &self.nodes[edge.from].name;
+        edge.when.as_ref().map_or_else(|| name.clone(), |when| format!("{name} {when}"))
     }
 }
 
@@ -146,20 +158,29 @@ impl Drawing<'_> {
 mod tests {
     use super::*;
 
-    fn graph(edges: &[(&str, &[usize])]) -> (Vec<Node>, Vec<Vec<usize>>) {
-        let mut nodes: Vec<Node> = Vec::new();
-        for (name, needs) in edges {
-            let layer = needs.iter().map(|&need| nodes[need].layer + 1).max().unwrap_or(0);
-            let names = needs.iter().map(|&need| nodes[need].name.clone()).collect();
-            nodes.push(Node { name: (*name).into(), needs: names, layer });
+    fn layout<N: Into<String>>(jobs: impl IntoIterator<Item = (N, Vec<usize>)>) -> Layout {
+        let mut layout = Layout { task: "t".into(), nodes: Vec::new(), edges: Vec::new() };
+        for (to, (name, needs)) in jobs.into_iter().enumerate() {
+            let layer = needs.iter().map(|&need| layout.nodes[need].layer + 1).max().unwrap_or(0);
+            let (note, action) = (String::new(), String::new());
+            layout.nodes.push(Node {
+                name: name.into(),
+                note,
+                action,
+                needs: needs.clone(),
+                layer,
+                row: 0.0,
+            });
+            let edge = |from| Edge { from, to, when: None, bends: Vec::new() };
+            layout.edges.extend(needs.into_iter().map(edge));
         }
-        (nodes, edges.iter().map(|(_, needs)| needs.to_vec()).collect())
+        layout
     }
 
     #[track_caller]
     fn check(edges: &[(&str, &[usize])], width: usize, expected: &str) {
-        let (nodes, needs) = graph(edges);
-        assert_eq!(draw(&nodes, &needs, width, UNICODE), expected.trim_start_matches('\n'));
+        let layout = layout(edges.iter().map(|(name, needs)| (*name, needs.to_vec())));
+        assert_eq!(draw(&layout, width, UNICODE), expected.trim_start_matches('\n'));
     }
 
     #[test]
@@ -219,18 +240,14 @@ one ──> two ──> (1)
         let join: Vec<Vec<usize>> =
             (0..1000usize).map(|n| if n == 999 { (0..999).collect() } else { vec![] }).collect();
         for needs in [chain, fan, join] {
-            let mut nodes: Vec<Node> = Vec::new();
-            for (n, needs) in needs.iter().enumerate() {
-                let layer = needs.iter().map(|&need| nodes[need].layer + 1).max().unwrap_or(0);
-                nodes.push(Node { name: format!("job-{n}"), needs: Vec::new(), layer });
-            }
-            let text = draw(&nodes, &needs, 80, UNICODE);
+            let layout = layout(needs.into_iter().enumerate().map(|(n, needs)| (format!("job-{n}"), needs)));
+            let text = draw(&layout, 80, UNICODE);
             assert!(
                 text.lines().all(|line| line.width() <= 90),
                 "{}",
                 text.lines().next().unwrap_or_default()
             );
-            for node in &nodes {
+            for node in &layout.nodes {
                 assert!(text.contains(&node.name), "{} is missing", node.name);
             }
         }

@@ -1,0 +1,138 @@
+//! `neap run --dry-run`: what would run, in which order and why not, without starting anything.
+
+use crate::cli::error::Failure;
+use crate::cli::gist::{action, cells, rule, word};
+use crate::cli::output::{Output, clean, print};
+use crate::cli::project::Project;
+use crate::definition::{Check, Leaf, Method, Stdin, When};
+use crate::host::{RunRequest, definitions};
+use crate::plan::{Node, Plan};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+pub(super) fn dry_run(project: &Project, request: &RunRequest, output: &Output) -> Result<ExitCode, Failure> {
+    let definitions = definitions(&project.root);
+    let plan = request.plan(&definitions.catalog)?;
+    if output.json {
+        output.print_json(&as_json(&plan))?;
+    } else {
+        print(&as_text(&plan))?;
+        output.say("nothing was started");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The jobs in an order in which one slot would do them.
+fn as_text(plan: &Plan) -> String {
+    let mut text = format!("{}: {} jobs\n", plan.task, plan.nodes.len());
+    for (name, value) in &plan.params {
+        text += &format!("  {name}={}\n", word(value));
+    }
+    for (place, node) in plan.nodes.iter().enumerate() {
+        let leaf = &node.leaf;
+        text += &format!("\n{}. {}\n", place + 1, name(plan, place as u32));
+        for line in action(leaf).lines() {
+            text += &format!("     {}\n", clean(line));
+        }
+        text += &detail("needs", &needs(plan, node).join(", "));
+        text += &detail("rule", &rule(leaf));
+        text += &detail("if", leaf.condition.as_deref().unwrap_or_default());
+        text += &detail("checks", &checks(leaf).join(", "));
+        text += &detail("cells", &cells(leaf));
+        text += &detail("stdin", &stdin(leaf));
+        text += &detail("fresh", &freshness(leaf));
+        text += &detail("in", leaf.working_dir.as_deref().unwrap_or_default());
+        text += &detail("env", &leaf.env.keys().cloned().collect::<Vec<_>>().join(", "));
+        text += &detail(
+            "secrets",
+            &leaf.secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>().join(", "),
+        );
+        text += &detail("hooks", &hooks(leaf).join(", "));
+        text += &detail("limits", &limits(leaf));
+    }
+    text
+}
+
+fn detail(what: &str, about: &str) -> String {
+    if about.is_empty() { String::new() } else { format!("     {what:<7} {about}\n") }
+}
+
+fn name(plan: &Plan, index: u32) -> &str {
+    plan.nodes[index as usize].leaf.name.seen_from(&plan.task)
+}
+
+/// What it waits for; of what does not just have to succeed, also what must become of it.
+fn needs(plan: &Plan, node: &Node) -> Vec<String> {
+    let need = |(need, when): (u32, When)| match when {
+        When::Succeeded => name(plan, need).to_owned(),
+        when => format!("{} ({})", name(plan, need), word(&json!(when))),
+    };
+    node.edges().map(need).collect()
+}
+
+fn checks(leaf: &Leaf) -> Vec<&str> {
+    let texts = leaf.preconditions.iter().map(|precondition| match &precondition.check {
+        Check::Run(text) | Check::Lua(text) => text.trim(),
+    });
+    texts.collect()
+}
+
+fn stdin(leaf: &Leaf) -> String {
+    match &leaf.stdin {
+        None => String::new(),
+        Some(Stdin::Text { text }) => format!("a text of {} bytes", text.len()),
+        Some(Stdin::File { path }) => path.clone(),
+        Some(Stdin::Task { task, stream: true }) => format!("the output of {task}, as it comes"),
+        Some(Stdin::Task { task, stream: false }) => format!("the output of {task}"),
+    }
+}
+
+/// Why it would be skipped.
+fn freshness(leaf: &Leaf) -> String {
+    let Some(freshness) = &leaf.freshness else { return String::new() };
+    let method = match freshness.method {
+        Method::Checksum => "skipped while its sources are unchanged",
+        Method::Timestamp => "skipped while what it generates is younger than its sources",
+        Method::None => "skipped while what it generates is there",
+    };
+    if freshness.sources.is_empty() {
+        "skipped while what it generates is there".to_owned()
+    } else {
+        method.to_owned()
+    }
+}
+
+fn hooks(leaf: &Leaf) -> Vec<&str> {
+    leaf.hooks.iter().map(|hook| hook.file.as_str()).collect()
+}
+
+fn limits(leaf: &Leaf) -> String {
+    let timeout = leaf.timeout.map(|timeout| format!("timeout {timeout}"));
+    let tries = (leaf.retry.attempts > 1).then(|| format!("{} tries", leaf.retry.attempts));
+    [timeout, tries].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn as_json(plan: &Plan) -> Value {
+    let job = |(place, node): (usize, &Node)| {
+        json!({
+            "name": name(plan, place as u32),
+            "task": node.leaf.name,
+            "action": node.leaf.action,
+            "needs": needs(plan, node),
+            "rule": node.leaf.rule,
+            "if": node.leaf.condition,
+            "preconditions": checks(&node.leaf),
+            "cells": cells(&node.leaf),
+            "stdin": node.leaf.stdin,
+            "fresh": freshness(&node.leaf),
+            "secrets": node.leaf.secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>(),
+            "working_dir": node.leaf.working_dir,
+            "env": node.leaf.env.keys().collect::<Vec<_>>(),
+            "hooks": hooks(&node.leaf),
+            "timeout_ms": node.leaf.timeout,
+            "attempts_max": node.leaf.retry.attempts,
+        })
+    };
+    let jobs: Vec<Value> = plan.nodes.iter().enumerate().map(job).collect();
+    json!({ "task": plan.task, "definition": plan.definition, "params": plan.params, "jobs": jobs })
+}
