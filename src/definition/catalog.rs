@@ -11,7 +11,8 @@ use super::settings::Settings;
 use super::source::Source;
 use super::task::{Leaf, Task};
 use super::timetable::Crons;
-use crate::base::{TaskName, did_you_mean};
+use crate::base::{Moment, TaskName, did_you_mean};
+use crate::schedule::ClockChange;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -125,6 +126,35 @@ impl Catalog {
                 .help("an expression is what can stand behind `return`: params.day == \"monday\"")
                 .settle(source),
         )
+    }
+
+    /// Warnings of schedules that name a time of day which a clock change after `from`, and not after `until`, leaves
+    /// out.
+    pub fn lost_times(&self, from: Moment, until: Moment) -> Vec<Problem> {
+        let whole = self.files.values().filter_map(|file| Some((file, file.decoded.checked.as_ref()?)));
+        let entries = whole.flat_map(|(file, checked)| {
+            checked
+                .task
+                .timetables
+                .iter()
+                .zip(&checked.times)
+                .map(move |(timetable, place)| (file, timetable, place))
+        });
+        let lost = entries.filter_map(|(file, timetable, place)| {
+            let days = timetable.schedule.odd_days(from, until);
+            let day = days.into_iter().find(|day| day.change == ClockChange::Skipped)?;
+            let zone = timetable.schedule.zone()?;
+            let message = format!("{} does not exist on {} in {}", day.time, day.date, zone.name());
+            let fires = zone.civil(day.fires).to_string();
+            let label = format!("it fires at {fires} instead");
+            let finding = Finding::new(Code::W0205, place.clone(), message, label);
+            Some(
+                finding
+                    .help("choose a time outside of the clock change, or `timezone: UTC`")
+                    .settle(&file.source),
+            )
+        });
+        lost.collect()
     }
 
     /// Every active task, by name.

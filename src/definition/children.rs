@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::fields::{Checker, Field, Path, Text, list};
 use super::file::{Link, LinkKind};
-use super::gate::{self, Written};
+use super::gate::{self, When, Written};
 use super::keys::{self, Object};
 use super::known;
 use super::leaf::{self, LeafKeys};
@@ -11,7 +11,7 @@ use super::problem::{Code, Finding};
 use super::templates::{self, Extended};
 use super::tree::{Kind, Node};
 use crate::base::TaskName;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 /// The full names of the children of a pipeline by id.
@@ -260,7 +260,7 @@ pub(super) fn links(
     siblings: &Siblings,
 ) -> Vec<Link> {
     let mut links: Vec<Link> = Vec::with_capacity(needs.len());
-    let mut seen = std::collections::HashSet::with_capacity(needs.len());
+    let mut seen: HashMap<TaskName, (When, Range<usize>)> = HashMap::with_capacity(needs.len());
     for Written { name: text, place: span, when } in needs {
         let to = match siblings.get(&text).cloned().map_or_else(|| TaskName::new(&text), Ok) {
             Ok(to) => to,
@@ -275,8 +275,17 @@ pub(super) fn links(
                 continue;
             }
         };
-        if seen.insert(to.clone()) {
-            links.push(Link { leaf, to, span, kind: LinkKind::Need(when) });
+        match seen.get(&to) {
+            None => {
+                seen.insert(to.clone(), (when, span.clone()));
+                links.push(Link { leaf, to, span, kind: LinkKind::Need(when) });
+            }
+            Some((first, _)) if *first == when => {}
+            Some((_, place)) => {
+                let message = format!("`{text}` is needed twice, and something else must have become of it");
+                let finding = Finding::new(Code::E0137, span, message, "needed again here");
+                checker.report(finding.also(place.clone(), "first needed here").help("keep one of the two"));
+            }
         }
     }
     links

@@ -86,6 +86,8 @@ codes! {
     W0202 "Paths of scripts are already relative to `scripts/`, so this names a file in `scripts/scripts/`."
     W0203 "A template is defined and nothing extends it."
     W0204 "`raw( … )` puts a value into a script as it is, so that whatever the value says is executed. Without `raw` the value arrives as one quoted word, which is what is wanted nearly always."
+    W0205 "The clock of the zone is moved forward over this time of day, so on that day it does not exist. The schedule fires all the same, once, at the first moment after the gap. A time outside of the change, or a zone without changes such as UTC, is never moved."
+    W0206 "As the file stands the job can never run: its condition is always false, its rule can never be met, there is nothing to spread it over, or it waits for something that a job which never runs cannot do."
     H0001 "There is one spelling for each thing. This one is understood because other tools use it; the one suggested is the one that is used here."
 }
 

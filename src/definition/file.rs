@@ -11,7 +11,8 @@ use super::fields::{Checker, Field, Path, Text};
 use super::gate::{self, Need, Rule, When, Written};
 use super::heal::heal;
 use super::leaf::{self, Layers, LeafKeys};
-use super::problem::{Code, Finding, Problem, settle_all};
+use super::problem::{Code, Finding, Problem, Severity, settle_all};
+use super::reach;
 use super::settings::Settings;
 use super::source::Source;
 use super::stdin::{Stdin, WrittenStdin};
@@ -59,6 +60,8 @@ pub(super) struct Checked {
     pub(super) places: Vec<Range<usize>>,
     /// Every expression of the file.
     pub(super) expressions: Vec<Located>,
+    /// Where the time of each timetable is written, in the order of the timetables.
+    pub(super) times: Vec<Range<usize>>,
 }
 
 /// One dependency of a leaf and where it is written.
@@ -276,12 +279,14 @@ impl<'t> TaskFile<'t> {
             .schedule
             .as_ref()
             .map_or_else(Vec::new, |field| timetable::timetables(checker, field, &common, &ROOT));
+        let (timetables, times) = timetables.into_iter().unzip();
         let is_pipeline = self.tasks.is_some() || self.steps.is_some();
         let templates = Templates::read(checker, self.templates.as_ref(), &ROOT, &ground.settings.templates);
         checker.written.clear();
         let context =
             Context { file: &self, name, ground, templates: &templates, params: &params, text: &source.text };
         let leaves = if is_pipeline { context.pipeline(checker) } else { context.leaf(checker) }?;
+        warn_of_unreachable(checker, &leaves);
         let group = self.group.as_ref().and_then(|field| checker.filled_text(field.value, "group"));
         let metadata = self.metadata.as_ref().map_or(serde_json::Value::Null, |field| {
             checker.free_form(field.value);
@@ -306,6 +311,7 @@ impl<'t> TaskFile<'t> {
             links: leaves.links,
             places: leaves.places,
             expressions: leaves.expressions,
+            times,
         })
     }
 
@@ -592,6 +598,19 @@ fn refuse_idle_rule(checker: &mut Checker, keys: &LeafKeys, links: &[Link]) {
         let message = "a rule about dependencies, and there are none";
         let finding = Finding::new(Code::E0137, place.clone(), message, "this has no effect");
         checker.report(finding.help("write what it waits for under `depends_on`"));
+    }
+}
+
+/// Warns of jobs that never run. What has errors is not known well enough for that.
+fn warn_of_unreachable(checker: &mut Checker, leaves: &Leaves) {
+    if checker.findings.iter().any(|finding| finding.code.severity() == Severity::Error) {
+        return;
+    }
+    for (at, why) in reach::unreachable(leaves.leaves.iter()) {
+        let name = leaves.leaves[at].name.as_str();
+        let child = name.rsplit_once('/').map_or(name, |(_, child)| child);
+        let message = format!("`{child}` never runs: {why}");
+        checker.report(Finding::new(Code::W0206, leaves.places[at].clone(), message, "it never runs"));
     }
 }
 

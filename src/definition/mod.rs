@@ -27,6 +27,7 @@ mod outputs;
 mod params;
 mod policy;
 mod problem;
+mod reach;
 mod repeat;
 mod secret;
 mod settings;

@@ -98,10 +98,24 @@ fn wrong_files_are_told_what_is_wrong() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count >= 150, "only {count} wrong files");
     let unseen: Vec<_> = super::Code::ALL.iter().filter(|code| !codes.contains(code)).collect();
-    // The last one needs Lua to be found out: `tests/cli_write/check.rs`.
-    let by_other_tests = [super::Code::E0111, super::Code::E0112, super::Code::E0117, super::Code::E0154];
+    // E0154 needs Lua to be found out: `tests/cli_write/check.rs`; W0205 needs a date, see below.
+    let by_other_tests =
+        [super::Code::E0111, super::Code::E0112, super::Code::E0117, super::Code::E0154, super::Code::W0205];
     assert!(unseen.iter().all(|code| by_other_tests.contains(code)), "no file has {unseen:?}");
     assert!(codes.iter().all(|code| explain(code.as_str()).is_some_and(|text| text.len() > 40)));
+}
+
+#[test]
+fn times_that_a_clock_change_leaves_out_are_warned_about() {
+    let text = "run: ls\nschedule:\n  - { cron: '30 2 * * *', timezone: Europe/Berlin }\n  - { cron: '30 3 * * *', timezone: Europe/Berlin }\n  - '30 2 * * *'\n  - { cron: '*/30 * * * *', timezone: Europe/Berlin }\n";
+    let catalog = load([Source::new("tasks/a.yaml", text)]);
+    let day = |text: &str| crate::schedule::due(text, &Zone::utc(), crate::base::Moment(0)).unwrap();
+    let lost = |from: &str, until: &str| shown(&catalog.lost_times(day(from), day(until)));
+    assert_eq!(
+        lost("2026-11-21 00:00", "2027-11-21 00:00"),
+        "tasks/a.yaml:3:13: warning[W0205]: 02:30 does not exist on 2027-03-28 in Europe/Berlin\n    it fires at 2027-03-28 03:00 instead\n    help: choose a time outside of the clock change, or `timezone: UTC`\n"
+    );
+    assert_eq!(lost("2026-04-01 00:00", "2027-03-01 00:00"), "");
 }
 
 #[test]

@@ -52,13 +52,13 @@ pub(super) fn overlap(checker: &mut Checker, node: &Node<'_>) -> Option<Overlap>
     checker.choice(node, "overlap", &[("skip", Overlap::Skip), ("allow", Overlap::Allow)])
 }
 
-/// A cron expression, an entry, or a list of them.
+/// A cron expression, an entry, or a list of them; each with the place of its time.
 pub(super) fn timetables(
     checker: &mut Checker,
     field: &Field<'_>,
     common: &Common<'_>,
     above: &Path<'_>,
-) -> Vec<Timetable> {
+) -> Vec<(Timetable, Range<usize>)> {
     let path = above.child("schedule");
     if matches!(field.value.kind, Kind::Null) {
         checker.no_value(field.value, "schedule");
@@ -71,17 +71,14 @@ fn timetable(
     item: &Node<'_>,
     common: &Common<'_>,
     path: &Path<'_>,
-) -> Option<Timetable> {
+) -> Option<(Timetable, Range<usize>)> {
     if !matches!(item.kind, Kind::Map(_)) {
         let expression = checker.filled_text(item, "schedule")?;
         let schedule = cron(checker, item, &expression, common.zone);
         let params = bind(checker, None, &item.span, common);
-        return Some(Timetable {
-            schedule: schedule?,
-            params: params?,
-            overlap: common.overlap,
-            enabled: true,
-        });
+        let timetable =
+            Timetable { schedule: schedule?, params: params?, overlap: common.overlap, enabled: true };
+        return Some((timetable, item.span.clone()));
     }
     let mut entry = Entry { overlap: Some(common.overlap), enabled: Some(true), ..Entry::default() };
     let mut zone = Some(common.zone.clone());
@@ -113,7 +110,8 @@ fn timetable(
         );
         checker.report(finding.also(when.place.clone(), "the interval").help("remove it, or use `cron`"));
     }
-    entry.finish(checker, item, zone.as_ref(), common)
+    let place = entry.when.first().map_or_else(|| item.span.clone(), |field| field.value.span.clone());
+    entry.finish(checker, item, zone.as_ref(), common).map(|timetable| (timetable, place))
 }
 
 /// One entry while its keys are read.

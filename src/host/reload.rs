@@ -1,6 +1,6 @@
 //! Definitions that change while the host runs: read again, the good ones taken over, the broken ones reported.
 
-use crate::base::TaskName;
+use crate::base::{Millis, TaskName};
 use crate::definition::{Action, Catalog, Problem, Registered, Settings, Source, Task, Timetable, bind_json};
 use crate::engine::{Armed, Input, PlanRef, ScheduleKey};
 use crate::host::{Happening, Inner, Reader, SCRIPTS, SETTINGS, TASKS, inline};
@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
+/// So far ahead clock changes are looked for: every one of a year comes up once.
+const YEAR: Millis = Millis::from_secs(366 * 24 * 60 * 60);
+
 /// Everything that was read from the project's files, and everything wrong with it.
 #[derive(Clone, Debug)]
 pub struct Definitions {
@@ -24,8 +27,8 @@ pub struct Definitions {
     pub settings_problems: Vec<Problem>,
     /// The settings file itself, for showing what is wrong with it.
     pub settings_source: Option<Source>,
-    /// What is wrong with the Lua of expressions; found only by [`check`].
-    pub expression_problems: Vec<Problem>,
+    /// What only [`check`] looks for: expressions that are no Lua, and times that a clock change leaves out.
+    pub deeper_problems: Vec<Problem>,
     /// What is wrong with the scripts.
     pub script_problems: Vec<ScriptProblem>,
 }
@@ -33,7 +36,7 @@ pub struct Definitions {
 impl Definitions {
     /// Every problem of every YAML file, the settings' first.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.settings_problems.iter().chain(self.catalog.problems()).chain(&self.expression_problems)
+        self.settings_problems.iter().chain(self.catalog.problems()).chain(&self.deeper_problems)
     }
 
     /// How many errors there are, in YAML and Lua.
@@ -92,7 +95,7 @@ impl Loader {
             settings,
             settings_problems,
             settings_source,
-            expression_problems: Vec::new(),
+            deeper_problems: Vec::new(),
             script_problems: Vec::new(),
         }
     }
@@ -115,8 +118,10 @@ pub fn check(root: &Path) -> Definitions {
         let mut problems = scripts.check(&wanted);
         problems.extend(inline::check(&definitions.catalog, &scripts));
         definitions.script_problems = problems;
-        definitions.expression_problems = inline::check_expressions(&definitions.catalog, &scripts);
+        definitions.deeper_problems = inline::check_expressions(&definitions.catalog, &scripts);
     }
+    let now = super::wall_clock();
+    definitions.deeper_problems.extend(definitions.catalog.lost_times(now, now + YEAR));
     definitions
 }
 
