@@ -7,7 +7,6 @@ use crate::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use crate::definition::{Cleanup, Leaf, Params, Signal};
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -152,9 +151,10 @@ pub struct NewRun {
     /// Jobs whose success is taken over from an earlier run: they do not run again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reused: Vec<u32>,
-    /// The outputs of those jobs.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub reused_outputs: BTreeMap<u32, Arc<Params>>,
+    /// The outputs of those jobs, by their indexes. Pairs, because a mapping with numbers for keys does not come back from
+    /// JSON inside of a tagged enum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reused_outputs: Vec<(u32, Arc<Params>)>,
     /// Whether jobs run although they are up to date.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,

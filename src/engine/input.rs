@@ -7,7 +7,6 @@ use crate::engine::{
     Trigger, Usage,
 };
 use crate::schedule::Schedule;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Something the engine is told: a command from a user, or a report from the world.
@@ -63,7 +62,7 @@ pub struct Submission {
     /// Jobs whose success is taken over from an earlier run.
     pub reused: Vec<u32>,
     /// The outputs of those jobs.
-    pub reused_outputs: BTreeMap<u32, Arc<Params>>,
+    pub reused_outputs: Vec<(u32, Arc<Params>)>,
     /// Whether jobs run although they are up to date.
     pub force: bool,
     /// The run ends with the program that asks for it.
@@ -80,7 +79,7 @@ impl Submission {
             reason: None,
             priority: None,
             reused: Vec::new(),
-            reused_outputs: BTreeMap::new(),
+            reused_outputs: Vec::new(),
             force: false,
             bound: false,
         }

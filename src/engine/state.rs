@@ -371,9 +371,11 @@ impl State {
             self.advance_cursor(key, *slot);
         }
         self.runs.insert(new.run, run);
+        for (index, outputs) in &new.reused_outputs {
+            self.job_mut(JobId { run: new.run, index: *index }).outputs = Some(Arc::clone(outputs));
+        }
         for &index in &new.reused {
             let job = JobId { run: new.run, index };
-            self.job_mut(job).outputs = new.reused_outputs.get(&index).cloned();
             self.finish_job(at, job, &Outcome::Skipped { why: Skip::Reused });
         }
     }

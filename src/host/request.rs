@@ -187,11 +187,7 @@ pub fn retry_plan(
 }
 
 /// What the jobs that are not done again had put out.
-fn outputs_of(
-    history: &History,
-    of: RunId,
-    reused: &[u32],
-) -> Result<BTreeMap<u32, Arc<Params>>, SubmitError> {
+fn outputs_of(history: &History, of: RunId, reused: &[u32]) -> Result<Vec<(u32, Arc<Params>)>, SubmitError> {
     let wanted: std::collections::BTreeSet<u32> = reused.iter().copied().collect();
     let outputs = history.outputs(of)?;
     Ok(outputs

@@ -81,11 +81,10 @@ fn reuse_jobs(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
     for &index in &new.reused {
         let job = JobId { run: new.run, index };
         finish_job(db, at, job, &outcome, None)?;
-        if let Some(outputs) = new.reused_outputs.get(&index) {
-            keep_outputs(db, job, outputs)?;
-        }
     }
-    Ok(())
+    new.reused_outputs
+        .iter()
+        .try_for_each(|(index, outputs)| keep_outputs(db, JobId { run: new.run, index: *index }, outputs))
 }
 
 fn keep_outputs(db: &Connection, job: JobId, outputs: &definition::Params) -> Result<()> {

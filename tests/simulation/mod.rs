@@ -13,7 +13,7 @@ use ledger::Ledger;
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{Action, Cleanup, Leaf, Overlap, Params, Signal, Stop};
 use neap::engine::{
-    Answer, Armed, Author, Cause, Effect, Engine, Exit, Input, Order, OwedCleanup, Phase, PlanRef,
+    Answer, Armed, Author, Cause, Effect, Engine, Event, Exit, Input, Order, OwedCleanup, Phase, PlanRef,
     Preparation, Question, Record, ScheduleKey, Skip, State, Submission,
 };
 use neap::schedule::Schedule;
@@ -181,11 +181,19 @@ impl World {
 
     fn submit(&mut self) {
         let plan = self.random_plan();
-        let reused = (0..plan.nodes.len() as u32).filter(|_| self.rng.below(12) == 0).collect();
+        let reused: Vec<u32> = (0..plan.nodes.len() as u32).filter(|_| self.rng.below(12) == 0).collect();
+        let outputs = |&index: &u32| (index, Arc::new(Params::from([("of".to_owned(), index.into())])));
+        let reused_outputs = reused.iter().map(outputs).collect();
         let priority = (self.rng.below(5) == 0).then(|| self.rng.below(20) as i32 - 10);
         let plan = PlanRef::new(Arc::new(plan));
         let bound = self.rng.below(5) == 0;
-        self.tell(Input::Submit(Submission { priority, reused, bound, ..Submission::new(plan, me()) }));
+        self.tell(Input::Submit(Submission {
+            priority,
+            reused,
+            reused_outputs,
+            bound,
+            ..Submission::new(plan, me())
+        }));
     }
 
     fn cancel(&mut self) {
@@ -411,7 +419,7 @@ impl World {
                 println!("{} {}", record.at.0, serde_json::to_string(&record.event).unwrap());
             }
             self.ledger.observe(&record);
-            self.journal.push(record);
+            self.journal.push(written(record));
         }
         self.check();
         if self.rng.below(40) == 0 {
@@ -493,4 +501,16 @@ fn is_approval(leaf: &Leaf) -> bool {
 
 fn me() -> Author {
     Author("me".into())
+}
+
+/// A record as it comes back from the journal: the next host knows nothing else.
+fn written(record: Record) -> Record {
+    let text = serde_json::to_string(&record).unwrap();
+    let mut back: Record = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    if let (Event::RunCreated(back), Event::RunCreated(new)) = (&mut back.event, &record.event) {
+        // A plan is stored for itself.
+        back.plan.fill(Arc::clone(new.plan.plan()));
+    }
+    assert_eq!(back, record);
+    back
 }

@@ -2,7 +2,7 @@
 
 use crate::base::RunId;
 use crate::host::{Feed, Happening, Host};
-use crate::store::Seq;
+use crate::store::{Seq, StoreError};
 use std::collections::VecDeque;
 
 /// Rows of the journal read at once.
@@ -28,15 +28,21 @@ impl Follow {
         Follow { host, run, feed, sent: after, is_past, waiting: VecDeque::new() }
     }
 
-    /// The next thing; `None` once the host has ended. Nothing is lost when the wait is given up.
+    /// The next thing; `None` once the host has ended, or when the journal cannot be read. Nothing is lost when the wait
+    /// is given up.
     pub async fn next(&mut self) -> Option<Happening> {
         loop {
             if let Some(happening) = self.waiting.pop_front() {
                 return Some(happening);
             }
             if self.is_past {
-                self.read();
-                continue;
+                match self.read() {
+                    Ok(()) => continue,
+                    Err(error) => {
+                        tracing::error!(%error, "the journal cannot be read");
+                        return None;
+                    }
+                }
             }
             match self.feed.next().await {
                 Ok(Some(happening)) => self.take((*happening).clone()),
@@ -48,23 +54,23 @@ impl Follow {
     }
 
     /// Reads the next page of the journal; an empty one is the end of the past.
-    fn read(&mut self) {
+    fn read(&mut self) -> Result<(), StoreError> {
         let after = self.sent.unwrap_or_default();
         let history = self.host.history();
-        let page = match self.run {
-            Some(run) => history.events(run, after, PAGE),
-            None => history.journal(after, PAGE),
+        let mut page = match self.run {
+            Some(run) => history.events(run, after, PAGE)?,
+            None => history.journal(after, PAGE)?,
         };
         // The database may be a moment ahead of what the host shows. Whoever is told that a run has ended must also see
         // it ended, so what is not shown yet comes by the feed, which speaks after the view.
         let shown = self.host.look(|live| live.seq);
-        let mut page = page.unwrap_or_default();
         page.retain(|entry| entry.seq <= shown);
         self.is_past = !page.is_empty();
         for entry in page {
             self.sent = Some(entry.seq);
             self.waiting.push_back(Happening::Event { seq: entry.seq, record: entry.record });
         }
+        Ok(())
     }
 
     fn take(&mut self, happening: Happening) {

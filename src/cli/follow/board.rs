@@ -96,7 +96,10 @@ impl Board {
     /// Takes what happened into account, and says what is worth telling.
     pub(crate) fn hear(&mut self, happening: &Happening) -> Option<Note> {
         match happening {
-            Happening::Event { record, .. } if record.event.run() == Some(self.run) => {
+            // What came before this board was made, or after its end, says nothing without the rest.
+            Happening::Event { record, .. }
+                if record.event.run() == Some(self.run) && self.knows(&record.event) =>
+            {
                 let what = self.take(record.at, &record.event);
                 what.map(|what| Note { at: record.at, what })
             }
@@ -108,6 +111,10 @@ impl Board {
             }
             Happening::Event { .. } | Happening::Progress { .. } | Happening::Reloaded { .. } => None,
         }
+    }
+
+    fn knows(&self, event: &Event) -> bool {
+        matches!(event, Event::RunCreated(_)) != self.state.runs.contains_key(&self.run)
     }
 
     fn take(&mut self, at: Moment, event: &Event) -> Option<What> {

@@ -2,7 +2,7 @@
 
 use super::{job, key, name, new_run, plan};
 use crate::base::{AttemptId, Millis, Moment, RunId};
-use crate::definition::{Cleanup, Signal};
+use crate::definition::{Cleanup, Params, Signal};
 use crate::engine::{
     Author, Cause, Cell, Event, Exit, Fingerprint, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef,
     Question, RunOutcome, Skip, SlotSkip, StopCause, Trigger, Usage,
@@ -41,10 +41,14 @@ fn runs() -> Vec<Event> {
         reused: vec![0, 2],
         ..first.clone()
     };
+    let outputs = Arc::new(Params::from([("size".to_owned(), 42.into())]));
+    let with_outputs =
+        NewRun { run: RunId(4), number: 4, reused_outputs: vec![(2, outputs)], ..retry.clone() };
     vec![
         Event::RunCreated(Box::new(first)),
         Event::RunCreated(Box::new(scheduled)),
         Event::RunCreated(Box::new(retry)),
+        Event::RunCreated(Box::new(with_outputs)),
         Event::RunPaused { run, by: by.clone(), reason: Some("why".into()) },
         Event::RunResumed { run, by: by.clone() },
         Event::RunCancelled { run, by, reason: None },
