@@ -32,7 +32,8 @@ pub struct Node {
     pub whens: Vec<When>,
     /// The parameters it sees: those of the task it belongs to.
     pub params: Arc<Params>,
-    /// Parameters that nobody gave and whose defaults hold expressions: they are evaluated when the job becomes ready.
+    /// Parameters that nobody gave: defaults with expressions are evaluated when the job becomes ready, and what has no
+    /// default is nil in expressions.
     #[serde(default, skip_serializing_if = "no_late")]
     pub late: Arc<Vec<Param>>,
     /// What becomes of its standard output besides the log.
@@ -69,7 +70,7 @@ impl Node {
 
     /// Whether anything must be found out between its needs and its start.
     pub fn needs_preparing(&self) -> bool {
-        self.leaf.needs_preparing() || !self.late.is_empty()
+        self.leaf.needs_preparing() || self.late.iter().any(|param| param.late.is_some())
     }
 }
 
@@ -178,10 +179,9 @@ fn not_found(catalog: &Catalog, name: &TaskName) -> PlanError {
     }
 }
 
-/// The parameters that nobody gave and whose defaults are evaluated for each run.
+/// The parameters that nobody gave, and that have no value before a job becomes ready.
 fn late(task: &Task, params: &Params) -> Arc<Vec<Param>> {
-    let late = task.params.iter().filter(|param| param.late.is_some() && !params.contains_key(&param.name));
-    Arc::new(late.cloned().collect())
+    Arc::new(task.params.iter().filter(|param| !params.contains_key(&param.name)).cloned().collect())
 }
 
 /// Marks the jobs whose standard output others read.

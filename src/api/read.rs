@@ -159,7 +159,7 @@ impl Sight<'_> {
             attempt: job.attempts,
             progress: self.live.progress.get(&attempt).cloned(),
             pid: self.live.pids.get(&attempt).copied(),
-            log: (job.attempts > 0).then(|| self.log(attempt, &live_name(run, id.index))),
+            log: self.log_if_any(attempt, &live_name(run, id.index)),
             outputs: job.outputs.as_deref().cloned().unwrap_or_default(),
             attempts_max: run.leaf(id.index).retry.attempts,
             needs: run.node(id.index).needs.iter().map(|&need| live_name(run, need)).collect(),
@@ -194,7 +194,7 @@ impl Sight<'_> {
             started: row.started.map(Time),
             finished: row.finished.map(Time),
             took_ms: row.started.zip(row.finished).map(|(started, finished)| (finished - started).0),
-            log: (row.attempts > 0).then(|| self.log(attempt, &blank.name)),
+            log: self.log_if_any(attempt, &blank.name),
             problem: row.problem.clone(),
             outputs: row.outputs.clone(),
             attempts,
@@ -214,6 +214,11 @@ impl Sight<'_> {
                 .join(log_path(AttemptId { job: JobId { run, index }, number: row.number }, job)),
         };
         Ok(self.history.attempts(run, index)?.into_iter().map(info).collect())
+    }
+
+    /// Before the first attempt there is one only if something was asked before the job could start.
+    fn log_if_any(&self, attempt: AttemptId, job: &str) -> Option<std::path::PathBuf> {
+        Some(self.log(attempt, job)).filter(|path| attempt.number > 0 || path.is_file())
     }
 
     fn log(&self, attempt: AttemptId, job: &str) -> std::path::PathBuf {

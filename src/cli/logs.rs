@@ -87,13 +87,20 @@ struct Piece<'r> {
     attempt: Option<&'r AttemptInfo>,
 }
 
+/// The log of what was asked before the first attempt: preconditions and `status`.
+fn before(job: &JobInfo, number: u32) -> Option<PathBuf> {
+    let last = job.log.as_ref().filter(|_| number == 0)?;
+    let name = last.file_name()?.to_str()?.strip_suffix(&format!(".{}.log", job.attempt))?;
+    Some(last.with_file_name(format!("{name}.0.log"))).filter(|path| path.is_file())
+}
+
 /// In the order of the plan, of each job the attempt that was asked for or else the last.
 fn pieces<'r>(run: &'r RunInfo, wanted: &Wanted) -> Vec<Piece<'r>> {
     let piece = |job: &'r JobInfo| {
         let number = wanted.attempt.unwrap_or(job.attempt);
         let attempt = job.attempts.iter().find(|attempt| attempt.number == number);
         let last = job.log.clone().filter(|_| number == job.attempt);
-        let path = attempt.map(|attempt| attempt.log.clone()).or(last)?;
+        let path = attempt.map(|attempt| attempt.log.clone()).or(last).or_else(|| before(job, number))?;
         Some(Piece { job, number, path, attempt })
     };
     run.jobs.iter().filter(|job| wanted.takes(job)).filter_map(piece).collect()

@@ -45,6 +45,9 @@ pub enum Event {
         /// What the sources of the job are, when it is skipped while they stay so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<Fingerprint>,
+        /// What it put out when it last had something to do, for a job that is skipped because it is up to date.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        outputs: Option<Arc<Params>>,
     },
     /// The job became many jobs, one for each cell. They stand behind all others of the run, in this order.
     JobSpread { job: JobId, cells: Vec<Cell> },

@@ -93,8 +93,10 @@ pub enum Preparation {
     Ready { leaf: Option<Arc<Leaf>>, params: Option<Arc<Params>>, fingerprint: Option<Fingerprint> },
     /// It becomes these jobs: the full name of each, and what it stands for.
     Cells(Vec<(TaskName, Arc<Params>)>),
-    /// There is nothing to do.
+    /// It is not to be done.
     Skip(Skip),
+    /// There is nothing to do, for this reason, and this is what it put out when there was.
+    Fresh { reason: String, outputs: Params },
     /// It cannot start.
     Fail(Cause),
 }

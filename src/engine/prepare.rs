@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::base::JobId;
 use crate::engine::{Cause, Cell, Event, Outcome, Phase, Preparation, Skip};
+use std::sync::Arc;
 
 impl Engine {
     pub(super) fn prepared(&mut self, job: JobId, found: Preparation) {
@@ -14,7 +15,7 @@ impl Engine {
         }
         match found {
             Preparation::Ready { leaf, params, fingerprint } => {
-                self.emit(Event::JobPrepared { job, leaf, params, fingerprint });
+                self.emit(Event::JobPrepared { job, leaf, params, fingerprint, outputs: None });
                 self.emit(Event::JobQueued { job });
             }
             Preparation::Cells(cells) if cells.is_empty() => {
@@ -27,6 +28,14 @@ impl Engine {
                 let cells = cells.collect();
                 self.emit(Event::JobSpread { job, cells });
                 self.release_cells(job);
+            }
+            Preparation::Fresh { reason, outputs } => {
+                if !outputs.is_empty() {
+                    let outputs = Some(Arc::new(outputs));
+                    let (leaf, params, fingerprint) = (None, None, None);
+                    self.emit(Event::JobPrepared { job, leaf, params, fingerprint, outputs });
+                }
+                self.conclude(job, Outcome::Skipped { why: Skip::Fresh { reason } });
             }
             Preparation::Skip(why) => self.conclude(job, Outcome::Skipped { why }),
             Preparation::Fail(cause) => self.conclude(job, Outcome::Failed { cause }),

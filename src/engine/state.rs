@@ -267,10 +267,12 @@ impl State {
             }
             Event::RunFinished { run, .. } => self.forget(*run),
             Event::JobPreparing { job } => self.enter(at, *job, Phase::Preparing { since: at }),
-            Event::JobPrepared { job, leaf, params, fingerprint } => {
+            Event::JobPrepared { job, leaf, params, fingerprint, outputs } => {
                 let prepared =
                     Prepared { leaf: leaf.clone(), params: params.clone(), fingerprint: fingerprint.clone() };
-                self.job_mut(*job).prepared = Some(Arc::new(prepared));
+                let job = self.job_mut(*job);
+                job.prepared = Some(Arc::new(prepared));
+                job.outputs = outputs.clone().or_else(|| job.outputs.take());
             }
             Event::JobSpread { job, cells } => self.spread(at, *job, cells),
             Event::JobQueued { job } => self.enter(at, *job, Phase::Queued),

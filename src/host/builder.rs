@@ -1,11 +1,13 @@
 //! How a host comes up: the definitions, the store, what the last host left, and the runners.
 
+use crate::base::JobId;
 use crate::definition::Source;
 use crate::engine::{Engine, Event, Exit, Input, Order, Pause, Record, State};
 use crate::exec::{self, FunctionError, Functions, LocalProcesses, Router, TaskContext};
 use crate::host::actions;
 use crate::host::bodies::Bodies;
 use crate::host::clock::{Alarm, Clock};
+use crate::host::ends::{OUTPUTS, beside};
 use crate::host::feed::Speaker;
 use crate::host::reload::Loader;
 use crate::host::turn::Turn;
@@ -142,6 +144,7 @@ impl Builder {
             inbox,
             changes: Mutex::default(),
             companions: Mutex::default(),
+            lookups: Mutex::default(),
             secrets: Mutex::default(),
             joints: Mutex::default(),
             decided: Notify::new(),
@@ -183,7 +186,12 @@ impl Inner {
     /// Tells the engine what became of what was going on: of processes nothing is left.
     async fn recover(self: &Arc<Inner>) {
         let going: Vec<_> = self.view.look(|live| {
-            let about = |job| (live.state.attempt(job), actions::is_resumable(&live.state.leaf(job).action));
+            let about = |job: JobId| {
+                let attempt = live.state.attempt(job);
+                let outputs =
+                    live.state.runs.get(&job.run).map(|run| beside(self.log_of(run, attempt), OUTPUTS));
+                (attempt, actions::is_resumable(&live.state.leaf(job).action), outputs)
+            };
             live.state.going().map(about).collect()
         });
         let is_idle = self.view.look(|live| live.state.runs.is_empty());
@@ -192,12 +200,16 @@ impl Inner {
         }
         // Whoever stops the host meanwhile has its reasons; the next one recovers.
         let _ = self.tell(Input::Restarted).await;
-        for (attempt, is_resumable) in going {
+        for (attempt, is_resumable, outputs) in going {
             // What only waits goes on waiting: its order to start is given again.
             if is_resumable {
                 let _ = self.tell(Input::Survived { attempt }).await;
                 self.carry_out(Order::Start { attempt });
                 continue;
+            }
+            // Nobody will read it any more, and it may hold what is masked elsewhere.
+            if let Some(outputs) = outputs {
+                let _ = std::fs::remove_file(outputs);
             }
             let _ = self
                 .tell(Input::Ended { attempt, exit: Exit::Lost, usage: None, outputs: Default::default() })

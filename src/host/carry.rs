@@ -16,6 +16,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 /// A cleanup that takes longer is stopped: what is tidied up holds up the end of its job.
 const CLEANUP_LIMIT: Millis = Millis::from_secs(60);
@@ -49,9 +50,15 @@ impl Inner {
         if wanted.is_nothing() {
             return self.start_with(attempt, changes, &Given::default());
         }
-        let inner = Arc::clone(self);
+        let (inner, stopped) = (Arc::clone(self), CancellationToken::new());
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner).insert(attempt, stopped.clone());
         self.tasks.spawn(async move {
-            match inner.look_up(attempt.job, wanted).await {
+            let looked = tokio::select! {
+                looked = inner.look_up(attempt.job, wanted) => looked,
+                () = stopped.cancelled() => Err("it was stopped while its secrets were looked up".to_owned()),
+            };
+            inner.lookups.lock().unwrap_or_else(PoisonError::into_inner).remove(&attempt);
+            match looked {
                 Ok(given) => inner.start_with(attempt, changes, &given),
                 Err(why) => inner.not_started(attempt, why),
             }
@@ -73,6 +80,13 @@ impl Inner {
     }
 
     fn not_started(self: &Arc<Inner>, attempt: AttemptId, message: String) {
+        let log =
+            self.view.look(|live| live.state.runs.get(&attempt.job.run).map(|run| self.log_of(run, attempt)));
+        if let Some(log) = log {
+            // That there is no log is told where it is looked for.
+            let _ = make_room(&log);
+            append(&log, format!("neap | {message}\n").as_bytes());
+        }
         let exit = Exit::NotSpawned { why: NotSpawned::Other, message };
         self.send(Input::Ended { attempt, exit, usage: None, outputs: Default::default() });
     }
@@ -110,6 +124,14 @@ impl Inner {
         })
     }
 
+    /// What the questions before an attempt are given: what the attempt itself would be given.
+    pub(super) async fn given_before(&self, job: JobId) -> Result<Given, String> {
+        match self.wanted(AttemptId { job, number: 0 }).filter(|wanted| !wanted.is_nothing()) {
+            Some(wanted) => self.look_up(job, wanted).await,
+            None => Ok(Given::default()),
+        }
+    }
+
     async fn look_up(&self, job: JobId, wanted: Wanted) -> Result<Given, String> {
         let mut given = Given::default();
         for path in wanted.dotenv {
@@ -126,6 +148,10 @@ impl Inner {
     }
 
     fn stop(self: &Arc<Inner>, attempt: AttemptId, cause: StopCause, stop: Stop) {
+        let lookup = self.lookups.lock().unwrap_or_else(PoisonError::into_inner).remove(&attempt);
+        if let Some(lookup) = lookup {
+            return lookup.cancel();
+        }
         if stop.grace == Millis(0) {
             return self.runner.kill(attempt);
         }

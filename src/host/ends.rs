@@ -103,6 +103,9 @@ impl Inner {
     }
 }
 
+/// The ending of the file for outputs, beside the log.
+pub(super) const OUTPUTS: &str = "outputs";
+
 /// A file beside a log.
 pub(super) fn beside(log: PathBuf, ending: &str) -> PathBuf {
     let mut path = log.into_os_string();

@@ -4,7 +4,7 @@ use crate::base::AttemptId;
 use crate::definition::{self, Action, Leaf};
 use crate::engine::{Run, Trigger};
 use crate::exec::{Masks, Start};
-use crate::host::ends::beside;
+use crate::host::ends::{OUTPUTS, beside};
 use crate::host::results::{ARTIFACTS, OUTPUT};
 use crate::host::{Inner, actions};
 use std::ffi::OsString;
@@ -67,7 +67,7 @@ impl Inner {
                 masks: given.masks.clone(),
                 stdin,
                 stdout,
-                outputs: beside(self.log_of(run, attempt), "outputs"),
+                outputs: beside(self.log_of(run, attempt), OUTPUTS),
             }))
         })
     }
@@ -83,7 +83,7 @@ impl Inner {
     }
 
     /// The host's own environment, then the project's, the job's, the parameters, and what neap says; later wins.
-    fn environment_with(
+    pub(super) fn environment_with(
         &self,
         run: &Run,
         attempt: AttemptId,
@@ -115,7 +115,7 @@ impl Inner {
             text("NEAP_TRIGGER", trigger_word(&run.trigger).to_owned()),
             (OsString::from("NEAP_DIR"), self.root.clone().into_os_string()),
             (OsString::from("NEAP_WORKDIR"), working_dir.as_os_str().to_owned()),
-            (OsString::from(OUTPUT), beside(self.log_of(run, attempt), "outputs").into_os_string()),
+            (OsString::from(OUTPUT), beside(self.log_of(run, attempt), OUTPUTS).into_os_string()),
         ]);
         if wants_artifacts(leaf) {
             let folder = self.artifacts_of(attempt, leaf.name.seen_from(&plan.task));

@@ -23,20 +23,16 @@ pub(super) struct Freshening {
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// There is nothing to do, for this reason.
-    Fresh(String),
-    /// There is; the sources are this now.
-    Stale(Option<Arc<str>>),
+pub(super) struct Verdict {
+    /// Why there is nothing to do; `None` when there is.
+    pub(super) fresh: Option<String>,
+    /// What the sources are now. It is empty where only names or times are compared.
+    pub(super) fingerprint: Arc<str>,
 }
 
 impl Verdict {
-    /// What the sources are, when that is still to be written down.
-    pub(super) fn fingerprint(&self) -> Option<Arc<str>> {
-        match self {
-            Verdict::Stale(fingerprint) => fingerprint.clone(),
-            Verdict::Fresh(_) => None,
-        }
+    fn without_sources(fresh: Option<String>) -> Verdict {
+        Verdict { fresh, fingerprint: "".into() }
     }
 }
 
@@ -58,18 +54,17 @@ impl Freshening {
         match self.freshness.method {
             Method::Checksum if has_sources => self.by_checksum(&sources, is_made),
             Method::Timestamp if has_sources => self.by_time(&sources, is_made),
-            Method::Checksum | Method::Timestamp | Method::None => Ok(match is_made {
-                true => Verdict::Fresh(self.without_sources()),
-                false => Verdict::Stale(None),
-            }),
+            Method::Checksum | Method::Timestamp | Method::None => {
+                Ok(Verdict::without_sources(is_made.then(|| self.made().to_owned())))
+            }
         }
     }
 
-    fn without_sources(&self) -> String {
+    fn made(&self) -> &'static str {
         match (self.freshness.generates.is_empty(), self.freshness.status.is_empty()) {
-            (false, true) => "what it generates is there".into(),
-            (false, false) => "what it generates is there, and its status says so".into(),
-            (true, _) => "its status says so".into(),
+            (false, true) => "what it generates is there",
+            (false, false) => "what it generates is there, and its status says so",
+            (true, _) => "its status says so",
         }
     }
 
@@ -84,13 +79,11 @@ impl Freshening {
     }
 
     fn by_checksum(&self, sources: &BTreeSet<PathBuf>, is_made: bool) -> Result<Verdict, String> {
-        let now = self.checksum(sources)?;
-        match &self.last {
-            Some(last) if is_made && !sources.is_empty() && last.fingerprint == now => {
-                Ok(Verdict::Fresh(format!("inputs unchanged since {}#{}", last.task, last.number)))
-            }
-            Some(_) | None => Ok(Verdict::Stale(Some(now))),
-        }
+        let fingerprint = self.checksum(sources)?;
+        let same = self.last.as_ref().filter(|last| last.fingerprint == fingerprint);
+        let same = same.filter(|_| is_made && !sources.is_empty());
+        let fresh = same.map(|last| format!("inputs unchanged since {}#{}", last.task, last.number));
+        Ok(Verdict { fresh, fingerprint })
     }
 
     /// Over the names and the contents of the sources, and what the job would do with them.
@@ -113,12 +106,10 @@ impl Freshening {
         let made = find(&self.folder, &self.freshness.generates)?;
         let youngest = self.times(sources)?.into_iter().max();
         let oldest = self.times(&made)?.into_iter().min();
-        Ok(match (youngest, oldest) {
-            (Some(youngest), Some(oldest)) if is_made && youngest <= oldest => {
-                Verdict::Fresh("what it generates is younger than its sources".into())
-            }
-            _ => Verdict::Stale(None),
-        })
+        let is_younger = youngest.zip(oldest).is_some_and(|(youngest, oldest)| youngest <= oldest);
+        let fresh =
+            (is_made && is_younger).then(|| "what it generates is younger than its sources".to_owned());
+        Ok(Verdict::without_sources(fresh))
     }
 
     fn times(&self, paths: &BTreeSet<PathBuf>) -> Result<Vec<SystemTime>, String> {
@@ -181,6 +172,7 @@ fn walk(folder: &Path, below: &Path, globs: &GlobSet, found: &mut BTreeSet<PathB
 mod tests {
     use super::*;
     use crate::base::{RunId, TaskName};
+    use crate::definition::Params;
     use std::fs;
 
     fn folder() -> tempfile::TempDir {
@@ -224,6 +216,7 @@ mod tests {
                 run: RunId(5),
                 task: TaskName::new("nightly").unwrap(),
                 number: 127,
+                outputs: Params::new(),
             }),
         }
     }
@@ -231,20 +224,21 @@ mod tests {
     #[test]
     fn unchanged_sources_need_no_work() {
         let dir = folder();
-        let Verdict::Stale(Some(now)) = freshening(dir.path(), Method::Checksum, None).look_now().unwrap()
+        let Verdict { fresh: None, fingerprint: now } =
+            freshening(dir.path(), Method::Checksum, None).look_now().unwrap()
         else {
             panic!("it never ran")
         };
         let again = || freshening(dir.path(), Method::Checksum, Some(&now)).look_now().unwrap();
-        assert_eq!(again(), Verdict::Fresh("inputs unchanged since nightly#127".into()));
+        assert_eq!(again().fresh.as_deref(), Some("inputs unchanged since nightly#127"));
         let other =
             Freshening { recipe: "gcc".into(), ..freshening(dir.path(), Method::Checksum, Some(&now)) };
-        assert!(matches!(other.look_now().unwrap(), Verdict::Stale(Some(_))));
+        assert_eq!(other.look_now().unwrap().fresh, None);
         fs::write(dir.path().join("src/a.c"), "changed").unwrap();
-        assert!(matches!(again(), Verdict::Stale(Some(_))));
+        assert_eq!(again().fresh, None);
         fs::write(dir.path().join("src/a.c"), "src/a.c").unwrap();
         fs::remove_file(dir.path().join("out")).unwrap();
-        assert!(matches!(again(), Verdict::Stale(Some(_))));
+        assert_eq!(again().fresh, None);
     }
 
     #[test]
@@ -258,8 +252,8 @@ mod tests {
         set("src/deep/b.c", 20);
         set("out", 30);
         let look = || freshening(dir.path(), Method::Timestamp, None).look_now().unwrap();
-        assert_eq!(look(), Verdict::Fresh("what it generates is younger than its sources".into()));
+        assert_eq!(look().fresh.as_deref(), Some("what it generates is younger than its sources"));
         set("src/a.c", 40);
-        assert_eq!(look(), Verdict::Stale(None));
+        assert_eq!(look().fresh, None);
     }
 }

@@ -40,6 +40,7 @@ mod reload;
 mod request;
 mod results;
 mod secrets;
+mod seen;
 mod turn;
 mod view;
 
@@ -101,6 +102,8 @@ pub(crate) struct Inner {
     changes: Mutex<HashMap<AttemptId, Changes>>,
     companions: Mutex<HashMap<JobId, Arc<Companion>>>,
     base_env: Vec<(OsString, OsString)>,
+    /// Attempts whose secrets are being looked up, and the way to give that up.
+    lookups: Mutex<HashMap<AttemptId, CancellationToken>>,
     /// The secrets of the jobs that go on.
     secrets: Mutex<HashMap<JobId, Arc<secrets::Known>>>,
     /// Pipes between jobs of which one has come and the other has not.

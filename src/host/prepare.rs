@@ -7,12 +7,13 @@ use crate::definition::{
     references, seen_as_items, seen_as_matrix,
 };
 use crate::engine::{Answer, Cause, Fingerprint, Input, Phase, Preparation, Question, Run, Skip};
-use crate::host::carry::outcome_word;
-use crate::host::environment::directory_of;
+use crate::host::environment::{Given, directory_of};
 use crate::host::filling::{Filling, is_true};
-use crate::host::freshness::{Freshening, Verdict};
+use crate::host::freshness::Freshening;
+use crate::host::seen::{about_job, find_need, own_outputs, readable_params, reads_cell, sources_of};
 use crate::host::{Inner, checks};
 use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// So many jobs may be prepared at once; what they ask may start processes.
@@ -28,6 +29,14 @@ struct Known {
     /// What expressions can read, save the parameters that are not known yet and the other jobs.
     variables: Map<String, Value>,
     label: String,
+}
+
+/// Whether a job has anything to do.
+enum Found {
+    /// It has not; this is what it put out when it had.
+    Fresh { reason: String, outputs: Params },
+    /// It has; the sources are this now.
+    Stale(Arc<str>),
 }
 
 /// Why a job cannot be prepared.
@@ -62,7 +71,7 @@ impl Inner {
     }
 
     async fn decide(self: &Arc<Inner>, job: JobId, mut known: Known) -> Result<Preparation, Refused> {
-        let has_late = !known.late.is_empty();
+        let has_late = known.late.iter().any(|param| param.late.is_some());
         self.settle_params(&mut known).await?;
         self.know_others(job, &mut known);
         let leaf = Arc::clone(&known.leaf);
@@ -78,10 +87,10 @@ impl Inner {
         let leaf = filled.as_ref().unwrap_or(&known.leaf);
         self.check_preconditions(job, &known, leaf).await?;
         let fingerprint = match self.freshness(job, &known, leaf).await? {
-            Verdict::Fresh(reason) => return Ok(Preparation::Skip(Skip::Fresh { reason })),
-            Verdict::Stale(fingerprint) => fingerprint,
+            Some(Found::Fresh { reason, outputs }) => return Ok(Preparation::Fresh { reason, outputs }),
+            Some(Found::Stale(text)) => Some(Fingerprint { of: leaf.name.clone(), text }),
+            None => None,
         };
-        let fingerprint = fingerprint.map(|text| Fingerprint { of: leaf.name.clone(), text });
         let params = has_late.then(|| Arc::new(known.params));
         Ok(Preparation::Ready { leaf: filled, params, fingerprint })
     }
@@ -153,9 +162,10 @@ impl Inner {
         Value::Object(env)
     }
 
-    /// Defaults with expressions see what was given, and what stands before them.
+    /// Defaults with expressions see what was given, and what stands before them. What nobody gave and has no default is
+    /// nil.
     async fn settle_params(&self, known: &mut Known) -> Result<(), Refused> {
-        known.variables.insert("params".into(), json!(known.params));
+        known.variables.insert("params".into(), readable_params(&known.params, &known.late));
         for param in Arc::clone(&known.late).iter() {
             let Some(text) = &param.late else { continue };
             let mut filling = Filling::default();
@@ -169,29 +179,31 @@ impl Inner {
                 ))
             })?;
             known.params.insert(param.name.clone(), value);
-            known.variables.insert("params".into(), json!(known.params));
+            known.variables.insert("params".into(), readable_params(&known.params, &known.late));
         }
         Ok(())
     }
 
     /// The outcomes and outputs of the jobs that the expressions of this one read.
     fn know_others(&self, job: JobId, known: &mut Known) {
-        let mut names: Vec<String> = Vec::new();
+        let mut read: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for source in sources_of(&known.leaf) {
-            let read = references(&source).into_iter().filter(|reference| reference.root == "tasks");
-            names.extend(read.filter_map(|reference| reference.path.into_iter().next()));
+            for reference in references(&source).into_iter().filter(|reference| reference.root == "tasks") {
+                let mut path = reference.path.into_iter();
+                let Some(name) = path.next() else { continue };
+                let outputs = read.entry(name).or_default();
+                outputs.extend(path.next().filter(|word| word == "outputs").and_then(|_| path.next()));
+            }
         }
-        names.sort();
-        names.dedup();
         let above = known.leaf.name.as_str().rsplit_once('/').map(|(above, _)| above.to_owned());
         let tasks = self.view.look(|live| {
             let Some(run) = live.state.runs.get(&job.run) else { return Map::new() };
-            let find = |name: &String| {
+            let find = |(name, outputs): (&String, &BTreeSet<String>)| {
                 let sibling = above.as_ref().map(|above| format!("{above}/{name}"));
                 let index = find_need(run, job.index, sibling.as_deref().unwrap_or(name), name)?;
-                Some((name.clone(), about_job(run, index)))
+                Some((name.clone(), about_job(run, index, outputs)))
             };
-            names.iter().filter_map(find).collect()
+            read.iter().filter_map(find).collect()
         });
         known.variables.insert("tasks".into(), Value::Object(tasks));
     }
@@ -277,10 +289,15 @@ impl Inner {
         known: &Known,
         leaf: &Leaf,
     ) -> Result<(), Refused> {
+        let runs = leaf.preconditions.iter().any(|precondition| matches!(precondition.check, Check::Run(_)));
+        let given = if runs { self.given_before(job).await } else { Ok(Given::default()) };
+        let given = given.map_err(Refused::unprepared)?;
         for Precondition { check, message } in &leaf.preconditions {
             let (is_met, text) = match check {
                 Check::Lua(text) => (is_true(&self.evaluate_one(known, text).await?), text),
-                Check::Run(script) => (checks::holds(self, job, leaf, &known.params, script).await, script),
+                Check::Run(script) => {
+                    (checks::holds(self, job, leaf, &known.params, &given, script).await, script)
+                }
             };
             if !is_met {
                 let message = message.clone().unwrap_or_else(|| format!("not so: {}", text.trim()));
@@ -290,34 +307,41 @@ impl Inner {
         Ok(())
     }
 
+    /// Whether there is anything to do; `None` for a job that always has.
+    ///
+    /// A job that is up to date puts out what it put out when it last had something to do, so one that declares outputs
+    /// is not up to date while nobody knows them.
     async fn freshness(
         self: &Arc<Inner>,
         job: JobId,
         known: &Known,
         leaf: &Leaf,
-    ) -> Result<Verdict, Refused> {
-        let Some(freshness) = leaf.freshness.clone() else { return Ok(Verdict::Stale(None)) };
+    ) -> Result<Option<Found>, Refused> {
+        let Some(freshness) = leaf.freshness.clone() else { return Ok(None) };
         let last =
             self.store.history().fresh(&leaf.name).map_err(|error| Refused::unprepared(error.to_string()))?;
+        let outputs = last.as_ref().map(|last| last.outputs.clone()).unwrap_or_default();
+        let status = freshness.status.clone();
         let freshening = Freshening {
             freshness,
             folder: directory_of(leaf, &self.root),
             recipe: recipe(leaf, &known.params),
             last,
         };
-        let status = freshening.freshness.status.clone();
         let verdict = freshening.look().await.map_err(Refused::unprepared)?;
+        let stale = Found::Stale(verdict.fingerprint);
+        let has_outputs = leaf.outputs.keys().all(|name| outputs.contains_key(name));
+        let Some(reason) = verdict.fresh.filter(|_| has_outputs && !known.force) else {
+            return Ok(Some(stale));
+        };
+        let given = if status.is_empty() { Ok(Given::default()) } else { self.given_before(job).await };
+        let given = given.map_err(Refused::unprepared)?;
         for script in &status {
-            if matches!(verdict, Verdict::Fresh(_))
-                && !checks::holds(self, job, leaf, &known.params, script).await
-            {
-                return Ok(Verdict::Stale(verdict.fingerprint()));
+            if !checks::holds(self, job, leaf, &known.params, &given, script).await {
+                return Ok(Some(stale));
             }
         }
-        match verdict {
-            Verdict::Fresh(_) if known.force => Ok(Verdict::Stale(verdict.fingerprint())),
-            verdict => Ok(verdict),
-        }
+        Ok(Some(Found::Fresh { reason, outputs }))
     }
 
     /// Finds out whether a job that succeeded is done again.
@@ -340,9 +364,9 @@ impl Inner {
             is_asked.then_some((outputs, params, state.rounds + 1))
         });
         let Some((outputs, params, round)) = seen else { return Answer::NoOpinion };
-        known.variables.insert("outputs".into(), json!(outputs));
+        known.variables.insert("outputs".into(), own_outputs(&known.leaf, &outputs));
         known.variables.insert("round".into(), round.into());
-        known.variables.insert("params".into(), json!(params));
+        known.variables.insert("params".into(), readable_params(&params, &known.late));
         self.know_others(job, &mut known);
         let Some(repeat) = known.leaf.repeat.clone() else { return Answer::NoOpinion };
         let (text, wanted) = match &repeat.again {
@@ -356,82 +380,6 @@ impl Inner {
             Err(Refused(_)) => Answer::NoOpinion,
         }
     }
-}
-
-/// Whether an expression reads what only a cell has.
-fn reads_cell(source: &str, leaf: &Leaf) -> bool {
-    let Some(spread) = &leaf.spread else { return false };
-    let own = match &spread.over {
-        Over::Items { name, .. } => name.as_str(),
-        Over::Matrix { .. } => "matrix",
-    };
-    references(source).iter().any(|reference| reference.root == own)
-}
-
-/// Every expression of a leaf.
-fn sources_of(leaf: &Leaf) -> Vec<String> {
-    let mut copy = leaf.clone();
-    let mut filling = Filling::default();
-    copy.visit_texts(&mut |text| filling.take(text));
-    let mut sources: Vec<String> = filling.sources().iter().map(|source| source.to_string()).collect();
-    sources.extend(leaf.condition.clone());
-    for precondition in &leaf.preconditions {
-        if let Check::Lua(text) = &precondition.check {
-            sources.push(text.clone());
-        }
-    }
-    if let Some(repeat) = &leaf.repeat {
-        let (Again::While(text) | Again::Until(text)) = &repeat.again;
-        sources.push(text.clone());
-    }
-    let spread = leaf.spread.as_ref().map(|spread| json!(spread.over));
-    if let Some(over) = spread {
-        let mut filling = Filling::default();
-        filling.json(&over);
-        sources.extend(filling.sources().iter().map(|source| source.to_string()));
-    }
-    sources
-}
-
-/// The job of this name among those that a job needs, directly or not.
-fn find_need(run: &Run, from: u32, sibling: &str, name: &str) -> Option<u32> {
-    let from = run.jobs[from as usize].cell.as_ref().map_or(from, |cell| cell.parent);
-    let (mut seen, mut open) = (std::collections::HashSet::new(), std::collections::VecDeque::from([from]));
-    while let Some(index) = open.pop_front() {
-        for &need in &run.node(index).needs {
-            let found = run.node(need).leaf.name.as_str();
-            if found == sibling || found == name {
-                return Some(need);
-            }
-            if seen.insert(need) {
-                open.push_back(need);
-            }
-        }
-    }
-    None
-}
-
-/// What an expression sees of another job. A job that became many puts out lists: a value for each of its cells.
-fn about_job(run: &Run, index: u32) -> Value {
-    let job = &run.jobs[index as usize];
-    let outcome = match &job.phase {
-        Phase::Done(outcome) | Phase::Cleaning { outcome } => Some(outcome_word(outcome)),
-        _ => None,
-    };
-    let outputs = match job.cells.is_empty() {
-        true => json!(job.outputs.as_deref().cloned().unwrap_or_default()),
-        false => {
-            let mut lists: std::collections::BTreeMap<&str, Vec<Value>> = Default::default();
-            for cell in job.cells.clone() {
-                for (name, value) in run.jobs[cell as usize].outputs.iter().flat_map(|outputs| outputs.iter())
-                {
-                    lists.entry(name).or_default().push(value.clone());
-                }
-            }
-            json!(lists)
-        }
-    };
-    json!({ "outcome": outcome, "outputs": outputs, "attempts": job.attempts })
 }
 
 /// What a job would do: when that changes, what it made before does not count.

@@ -42,8 +42,10 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
             end_attempt(db, at, *attempt, exit, usage.as_ref())?;
             if outputs.is_empty() { Ok(()) } else { keep_outputs(db, attempt.job, outputs) }
         }
-        Event::JobPrepared { job, fingerprint: Some(fingerprint), .. } => {
-            keep_fingerprint(db, *job, fingerprint)
+        Event::JobPrepared { job, fingerprint, outputs, .. } => {
+            let fingerprint = fingerprint.as_ref();
+            fingerprint.map_or(Ok(()), |fingerprint| keep_fingerprint(db, *job, fingerprint))?;
+            outputs.as_ref().map_or(Ok(()), |outputs| keep_outputs(db, *job, outputs))
         }
         Event::JobSpread { job, cells } => name_cells(db, *job, cells),
         Event::ScheduleArmed { key, at: since } => advance(db, key, *since),
@@ -66,7 +68,6 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         | Event::AttemptStopping { .. }
         | Event::HookAsked { .. }
         | Event::JobPreparing { .. }
-        | Event::JobPrepared { fingerprint: None, .. }
         | Event::Decided { .. }
         | Event::RoundScheduled { .. }
         | Event::RetryScheduled { .. }
@@ -220,9 +221,11 @@ fn finish_job(
     // What was made of these sources counts until they change.
     run_statement(
         db,
-        "INSERT INTO fresh (task, fingerprint, run)
-         SELECT name, fingerprint, run FROM jobs WHERE run = ?1 AND idx = ?2 AND fingerprint IS NOT NULL
-         ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint, run = excluded.run",
+        "INSERT INTO fresh (task, fingerprint, run, outputs)
+         SELECT name, fingerprint, run, outputs FROM jobs
+         WHERE run = ?1 AND idx = ?2 AND fingerprint IS NOT NULL
+         ON CONFLICT DO UPDATE
+         SET fingerprint = excluded.fingerprint, run = excluded.run, outputs = excluded.outputs",
         params![job.run, job.index],
     )
 }

@@ -118,7 +118,8 @@ impl History {
         Ok(self.rows(OUTPUTS, [run], read)?.into_iter().collect())
     }
 
-    /// What the sources of this job were when it last succeeded, and in which run of which task that was.
+    /// What the sources of this job were when it last succeeded, in which run of which task that was, and what it put
+    /// out.
     pub fn fresh(&self, job: &TaskName) -> Result<Option<Fresh>, StoreError> {
         let read = |row: &Row<'_>| {
             Ok(Fresh {
@@ -126,6 +127,9 @@ impl History {
                 run: row.get(1)?,
                 task: row.get(2)?,
                 number: row.get::<_, Count>(3)?.0,
+                outputs: row
+                    .get::<_, Option<Json<definition::Params>>>(4)?
+                    .map_or_else(Default::default, |o| o.0),
             })
         };
         Ok(self.rows(FRESH, [job], read)?.pop())
@@ -292,7 +296,7 @@ FROM jobs WHERE run = ?1 ORDER BY idx";
 pub(super) const OUTPUTS: &str = "SELECT idx, outputs FROM jobs WHERE run = ?1 AND outputs IS NOT NULL";
 
 pub(super) const FRESH: &str = "
-SELECT f.fingerprint, f.run, r.task, r.number FROM fresh f JOIN runs r ON r.run = f.run WHERE f.task = ?1";
+SELECT f.fingerprint, f.run, r.task, r.number, f.outputs FROM fresh f JOIN runs r ON r.run = f.run WHERE f.task = ?1";
 
 pub(super) const CHILD: &str = "SELECT run FROM runs WHERE parent = ?1";
 

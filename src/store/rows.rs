@@ -124,6 +124,8 @@ pub struct Fresh {
     pub task: TaskName,
     /// The number of that run among those of its task.
     pub number: u64,
+    /// What it put out there.
+    pub outputs: Params,
 }
 
 /// An attempt at a job.

@@ -113,7 +113,8 @@ CREATE INDEX runs_parent ON runs (parent) WHERE parent IS NOT NULL;
 CREATE TABLE fresh (
     task TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL,
-    run INTEGER NOT NULL
+    run INTEGER NOT NULL,
+    outputs TEXT
 ) STRICT, WITHOUT ROWID;
 ";
 

@@ -54,6 +54,10 @@ tasks:
   handed: { depends_on: shown, run: "echo ${{ tasks.shown.outputs.out }}; ls -a; exit 0" }
   wrong: { run: 'echo "n=$SIGNING" >> "$NEAP_OUTPUT"', outputs: { n: integer }, continue_on_error: true }
   failing: { run: 'exec "./$PG"', continue_on_error: true }
+  asked:
+    preconditions: [{ run: 'echo "before: $PG $ASKED"' }]
+    status: ['echo "$SIGNING $KEY"; exit 1']
+    run: "true"
   cleaned: { run: "true", cleanup: 'echo "$PG"' }
 "#,
     );
@@ -76,6 +80,7 @@ tasks:
         &["show", "t#1", "--definition"],
         &["show", "t", "--json"],
         &["logs", "t#1"],
+        &["logs", "t#1/asked", "--attempt", "0"],
         &["history", "--json"],
         &["check", "--json"],
         &["run", "t", "--dry-run", "--json"],
@@ -94,6 +99,44 @@ tasks:
     assert_eq!(found, Vec::<String>::new());
     // And they did arrive: the job itself saw them.
     assert!(answers.iter().any(|answer| answer.contains("*** *** ***")));
+    assert!(answers.iter().any(|answer| answer.contains("before: *** ***")), "{answers:?}");
+}
+
+#[test]
+fn a_host_that_died_leaves_no_secret_behind() {
+    let cli = Cli::new();
+    cli.write("private/pg", "canary-from-file\n").write(
+        "tasks/t.yaml",
+        "secrets: [{ name: PG, from: file, key: private/pg }]
+run: 'echo \"o=$PG\" >> $NEAP_OUTPUT; kill -9 $PPID; sleep 100'\n",
+    );
+    let died = std::panic::catch_unwind(|| cli.neap(&["run", "t"]));
+    assert!(died.is_err(), "the host was killed");
+    let needles = [b"canary-from-file".to_vec()];
+    let mut found = Vec::new();
+    holding(&cli.root().join(".neap"), &needles, &mut found);
+    assert_eq!(found.len(), 1, "the job had not got so far");
+    // The next host tidies up.
+    cli.write("tasks/next.yaml", "run: 'true'\n");
+    assert_eq!(cli.neap(&["run", "next"]).code, 0);
+    found.clear();
+    holding(&cli.root().join(".neap"), &needles, &mut found);
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn a_timeout_holds_while_secrets_are_looked_up() {
+    let cli = Cli::new();
+    cli.write(
+        "tasks/t.yaml",
+        "secrets: [{ name: A, from: command, key: sleep 100 }]\nrun: echo never\ntimeout: 200ms\n",
+    );
+    let began = std::time::Instant::now();
+    let said = cli.neap(&["run", "t"]);
+    assert_eq!(said.code, 124, "{said:?}");
+    assert!(began.elapsed().as_secs() < 20, "it waited for the secret");
+    let log = cli.neap(&["logs", "t"]).stdout;
+    assert!(log.contains("stopped while its secrets were looked up"), "{log}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The task language end to end: files in, the real program, what came of it out.
 
 mod canaries;
+mod handed_on;
 mod hostile;
 mod whole;

@@ -56,7 +56,7 @@ finally:
 const OTHER: &str = "params: { x: { required: true } }\nrun: echo \"y=got $PARAM_X\" >> \"$NEAP_OUTPUT\"\n";
 
 /// What became of each job of a run, by name.
-fn results(cli: &Cli, run: &str) -> BTreeMap<String, String> {
+pub(super) fn results(cli: &Cli, run: &str) -> BTreeMap<String, String> {
     let said = cli.neap(&["show", run, "--json"]);
     assert_eq!(said.code, 0, "{said:?}");
     let run: Value = serde_json::from_str(&said.stdout).unwrap();
@@ -64,7 +64,7 @@ fn results(cli: &Cli, run: &str) -> BTreeMap<String, String> {
     jobs.map(|job| (job["name"].as_str().unwrap().into(), job["result"].as_str().unwrap().into())).collect()
 }
 
-fn log(cli: &Cli, job: &str) -> String {
+pub(super) fn log(cli: &Cli, job: &str) -> String {
     let said = cli.neap(&["logs", job]);
     assert_eq!(said.code, 0, "{said:?}");
     said.stdout

@@ -390,7 +390,8 @@ impl World {
             0 => Preparation::Fail(Cause::Unprepared { message: "there is no such output".into() }),
             1 => Preparation::Skip(Skip::Condition { text: "is_monday".into() }),
             2 if leaf.spread.is_none() => {
-                Preparation::Skip(Skip::Fresh { reason: "inputs unchanged".into() })
+                let outputs = Params::from([("size".to_owned(), 3.into())]);
+                Preparation::Fresh { reason: "inputs unchanged".into(), outputs }
             }
             3 if leaf.spread.is_none() => {
                 let leaf = Leaf { timeout: Some(Millis(40)), ..(*leaf).clone() };

@@ -54,7 +54,9 @@ fn a_condition_that_is_false_is_no_obstacle() {
 fn what_is_up_to_date_counts_as_a_success() {
     let mut story = one().rule(1, neap::definition::Rule::AnySucceeded);
     story.at(0).submit();
-    story.at(1).prepared("a", Preparation::Skip(Skip::Fresh { reason: "inputs unchanged".into() }));
+    story
+        .at(1)
+        .prepared("a", Preparation::Fresh { reason: "inputs unchanged".into(), outputs: Default::default() });
     story.check(
         "
         @0  run created

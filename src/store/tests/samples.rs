@@ -89,6 +89,7 @@ fn jobs() -> Vec<Event> {
         Event::CleanupStarted { job: job(1, 0), outcome: Outcome::Succeeded },
         Event::JobPreparing { job: job(1, 0) },
         Event::JobPrepared {
+            outputs: Some(Arc::new(Params::from([("size".to_owned(), 42.into())]))),
             job: job(1, 0),
             leaf: Some(std::sync::Arc::new(super::leaf("a"))),
             params: Some(Default::default()),
