@@ -105,6 +105,9 @@ impl From<OpenError> for Failure {
         match error {
             OpenError::Store(error) => error.into(),
             error @ OpenError::Project { .. } => Failure::of(OURSELVES, &error),
+            error @ OpenError::Settings(_) => {
+                Failure::of(OURSELVES, &error).hint("see what is wrong: neap check")
+            }
         }
     }
 }

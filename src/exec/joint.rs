@@ -40,6 +40,11 @@ impl Joint {
         *self.ends() = Ends { reader: None, writer: None };
     }
 
+    /// Drops the end to write to, if nobody has taken it: nothing will be written any more.
+    pub fn close_writer(&self) {
+        self.ends().writer = None;
+    }
+
     pub(super) fn take_reader(&self) -> Option<PipeReader> {
         self.ends().reader.take()
     }

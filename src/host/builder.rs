@@ -98,14 +98,15 @@ impl Builder {
     /// What the last host left running is ended, and its unfinished runs go on.
     ///
     /// # Errors
-    /// [`OpenError`]: the project cannot be used, or another host has the state directory.
+    /// [`OpenError`]: the project cannot be used, its settings have errors, or another host has the state directory.
     pub async fn open(self) -> Result<Host, OpenError> {
         let bad_project = |source| OpenError::Project { path: self.project.clone(), source };
         let root = std::fs::canonicalize(&self.project).map_err(bad_project)?;
         let state_dir = self.state_dir.clone().unwrap_or_else(|| root.join(STATE));
-        let (store, recovered) = Store::open(&state_dir)?;
         let mut loader = Loader::new(root.clone(), self.names, self.sources);
         let definitions = Arc::new(loader.load(None));
+        definitions.refuse_bad_settings()?;
+        let (store, recovered) = Store::open(&state_dir)?;
         let is_serving = self.mode == Mode::Serve;
         let slots =
             self.slots.or(definitions.settings.slots.map(|slots| slots as usize)).unwrap_or_else(processors);

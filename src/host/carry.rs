@@ -87,6 +87,7 @@ impl Inner {
             let _ = make_room(&log);
             append(&log, format!("neap | {message}\n").as_bytes());
         }
+        self.view.look(|live| self.write_nothing(live, attempt));
         let exit = Exit::NotSpawned { why: NotSpawned::Other, message };
         self.send(Input::Ended { attempt, exit, usage: None, outputs: Default::default() });
     }

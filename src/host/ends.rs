@@ -28,6 +28,7 @@ impl Inner {
                 let index = index.ok_or_else(|| format!("there is no job `{task}` to read from"))? as u32;
                 let producer = JobId { index, ..attempt.job };
                 if *stream {
+                    refuse_second(attempt)?;
                     return self.joint(producer).map(Stdin::Stream);
                 }
                 let file = self.kept_output(live, run, producer);
@@ -44,7 +45,29 @@ impl Inner {
         match run.node(attempt.job.index).stdout {
             definition::Stdout::Log => Ok(Stdout::Log),
             definition::Stdout::Kept => Ok(Stdout::LogAnd(beside(self.log_of(run, attempt), "stdout"))),
-            definition::Stdout::Streamed => self.joint(attempt.job).map(Stdout::Stream),
+            definition::Stdout::Streamed => {
+                refuse_second(attempt)?;
+                self.joint(attempt.job).map(Stdout::Stream)
+            }
+        }
+    }
+
+    /// An attempt does not start: whoever reads what it would have written sees the end at once, also if they come later.
+    pub(super) fn write_nothing(&self, live: &Live, attempt: AttemptId) {
+        let is_streamed = live
+            .state
+            .runs
+            .get(&attempt.job.run)
+            .is_some_and(|run| run.node(attempt.job.index).stdout == definition::Stdout::Streamed);
+        if !is_streamed || attempt.number > 1 {
+            return;
+        }
+        let mut joints = self.joints.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(joint) = joints.get(&attempt.job) {
+            joint.close_writer();
+        } else if let Ok(joint) = Joint::new() {
+            joint.close_writer();
+            joints.insert(attempt.job, joint);
         }
     }
 
@@ -100,6 +123,17 @@ impl Inner {
 
     fn attempts_in(&self, run: RunId, index: u32) -> Option<u32> {
         Some(self.store.history().jobs(run).ok()?.get(index as usize)?.attempts)
+    }
+}
+
+/// A pipe has two ends, and the other one went with the first attempt.
+fn refuse_second(attempt: AttemptId) -> Result<(), String> {
+    match attempt.number {
+        0 | 1 => Ok(()),
+        _ => {
+            Err("a job that is streamed, or reads a stream, cannot be tried again: the other side is gone"
+                .into())
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What can go wrong between a host and whoever uses it.
 
 use crate::base::{RunId, TaskName};
-use crate::definition::ParamProblem;
+use crate::definition::{ParamProblem, Problem};
+use crate::host::SETTINGS;
 use crate::plan::PlanError;
 use crate::store::StoreError;
 use std::path::PathBuf;
@@ -18,6 +19,9 @@ pub enum OpenError {
         #[source]
         source: std::io::Error,
     },
+    /// The settings have errors. Without them jobs would lack their variables, secrets and limits.
+    #[error("{SETTINGS} cannot be used:\n{}", list(.0))]
+    Settings(Vec<Problem>),
     /// The store would not open; most often because another host has it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -139,6 +143,6 @@ impl SubmitError {
     }
 }
 
-fn list(problems: &[ParamProblem]) -> String {
+fn list<T: std::fmt::Display>(problems: &[T]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -3,7 +3,7 @@
 use crate::base::{Millis, TaskName};
 use crate::definition::{Action, Catalog, Problem, Registered, Settings, Source, Task, Timetable, bind_json};
 use crate::engine::{Armed, Input, PlanRef, ScheduleKey};
-use crate::host::{Happening, Inner, Reader, SCRIPTS, SETTINGS, TASKS, inline};
+use crate::host::{Happening, Inner, OpenError, Reader, SCRIPTS, SETTINGS, TASKS, inline};
 use crate::lua::{Limits, Script, ScriptProblem, Scripts, Shape};
 use crate::plan::Plan;
 use crate::schedule::Zone;
@@ -37,6 +37,16 @@ impl Definitions {
     /// Every problem of every YAML file, the settings' first.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.settings_problems.iter().chain(self.catalog.problems()).chain(&self.deeper_problems)
+    }
+
+    /// Whether `neap.yaml` can be used. A host that is up keeps the last good version of it; one that comes up has none.
+    ///
+    /// # Errors
+    /// [`OpenError::Settings`] with every error of the file.
+    pub fn refuse_bad_settings(&self) -> Result<(), OpenError> {
+        let errors = self.settings_problems.iter().filter(|problem| problem.is_error());
+        let errors: Vec<Problem> = errors.cloned().collect();
+        if errors.is_empty() { Ok(()) } else { Err(OpenError::Settings(errors)) }
     }
 
     /// How many errors there are, in YAML and Lua.

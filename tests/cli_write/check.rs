@@ -227,3 +227,19 @@ fn files_that_cannot_be_read_are_named() {
     assert!(said.stdout.contains("everybody may write to it"), "{}", said.stdout);
     assert_eq!((said.stderr.as_str(), said.code), ("", 1));
 }
+
+#[test]
+fn nothing_runs_with_settings_that_are_broken() {
+    let cli = Cli::new();
+    cli.write("tasks/a.yaml", "run: echo never");
+    for text in ["secrts: [A]", "slots: 0", "env: ["] {
+        cli.write("neap.yaml", text);
+        for args in [&["run", "a"][..], &["run", "a", "--dry-run"], &["serve"], &["exec", "--", "true"]] {
+            let said = cli.neap(args);
+            assert_eq!(said.code, 125, "{args:?}: {said:?}");
+            assert!(said.stderr.starts_with("error: neap.yaml cannot be used:\nneap.yaml:1:"), "{said:?}");
+            assert!(said.stderr.contains("neap check"), "{said:?}");
+        }
+    }
+    assert!(!cli.root().join(".neap/neap.db").exists());
+}

@@ -3,4 +3,5 @@
 mod canaries;
 mod handed_on;
 mod hostile;
+mod streams;
 mod whole;

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 pub(super) fn dry_run(project: &Project, request: &RunRequest, output: &Output) -> Result<ExitCode, Failure> {
     let definitions = definitions(&project.root);
+    definitions.refuse_bad_settings()?;
     let plan = request.plan(&definitions.catalog)?;
     if output.json {
         output.print_json(&as_json(&plan))?;
