@@ -1,7 +1,11 @@
 //! The real program in a directory of its own.
 
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::FromRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::ptr::{null, null_mut};
 
 /// A directory, and nothing of the outside in its environment.
 pub(crate) struct Cli(tempfile::TempDir);
@@ -50,6 +54,42 @@ impl Cli {
             code: output.status.code().unwrap(),
         }
     }
+}
+
+impl Cli {
+    /// The program on a terminal of its own, on which this is typed. What it shows is `stdout`.
+    pub(crate) fn on_a_terminal(&self, args: &[&str], typed: &str) -> Said {
+        let (mut master, slave) = terminal();
+        let copy = || std::process::Stdio::from(slave.try_clone().unwrap());
+        let mut child = Command::new(env!("CARGO_BIN_EXE_neap"))
+            .args(args)
+            .current_dir(self.root())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs([("HOME", self.root().as_os_str()), ("NO_COLOR", "1".as_ref()), ("TZ", "UTC".as_ref())])
+            .stdin(copy())
+            .stdout(copy())
+            .stderr(copy())
+            .spawn()
+            .unwrap();
+        drop(slave);
+        master.write_all(typed.as_bytes()).unwrap();
+        let mut shown = Vec::new();
+        // Linux ends the reading with an error when nobody has the other side any more.
+        let _ = master.read_to_end(&mut shown);
+        let code = child.wait().unwrap().code().unwrap();
+        Said { stdout: String::from_utf8_lossy(&shown).into_owned(), stderr: String::new(), code }
+    }
+}
+
+/// Both sides of a terminal.
+fn terminal() -> (File, File) {
+    let (mut master, mut slave) = (-1, -1);
+    // SAFETY: both places are there to be written to, and the rest may be null.
+    let made = unsafe { libc::openpty(&mut master, &mut slave, null_mut(), null(), null()) };
+    assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: openpty has just made both, and nobody else has them.
+    unsafe { (File::from_raw_fd(master), File::from_raw_fd(slave)) }
 }
 
 /// The text with every time it took as `N ms`.

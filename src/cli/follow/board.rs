@@ -2,6 +2,7 @@
 //! Pure: events in, notes out.
 
 use crate::base::{AttemptId, Millis, Moment, RunId};
+use crate::definition::{APPROVAL, Action, Leaf};
 use crate::engine::{Author, Cause, Event, Exit, Outcome, Phase, RunOutcome, RunPhase, State, StopCause};
 use crate::host::{Happening, Progress};
 use crate::plan::Plan;
@@ -226,6 +227,22 @@ impl Board {
     /// The name of a job as people see it in this run.
     pub(crate) fn job_name(&self, index: u32) -> &str {
         self.names.get(index as usize).map_or("?", String::as_str)
+    }
+
+    /// Whether a job is a question to a person.
+    pub(crate) fn waits_for_approval(&self, index: u32) -> bool {
+        let is_approval =
+            |leaf: &Leaf| matches!(&leaf.action, Action::Call { function, .. } if function == APPROVAL);
+        self.state.runs.get(&self.run).is_some_and(|run| is_approval(run.leaf(index)))
+    }
+
+    /// What a job that waits for an approval asks.
+    pub(crate) fn question(&self, index: u32) -> String {
+        let message = self.state.runs.get(&self.run).and_then(|run| match &run.leaf(index).action {
+            Action::Call { with, .. } => with.get("message")?.as_str().map(str::to_owned),
+            _ => None,
+        });
+        message.unwrap_or_else(|| "may it go on?".to_owned())
     }
 
     /// How many tries a job may have.

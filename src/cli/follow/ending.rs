@@ -4,7 +4,7 @@
 use crate::api::{JobInfo, RunInfo, RunState};
 use crate::base::Millis;
 use crate::cli::output::{BAD, BOLD, DIM, GOOD, ODD, clean};
-use crate::engine::{Author, Outcome, Skip};
+use crate::engine::{Author, Cause, Outcome, Skip};
 use std::path::Path;
 
 /// What an ending is made of.
@@ -65,25 +65,38 @@ fn verdict(ending: &Ending<'_>) -> String {
     }
 }
 
-/// `2 ok, 1 failed, 1 skipped`.
+/// `2 ok, 1 failed, 1 skipped`. A job that became many is none of them itself: it has no attempt of its own.
 fn tally(jobs: &[JobInfo]) -> String {
-    let count =
-        |is: fn(&Outcome) -> bool| jobs.iter().filter(|job| job.outcome.as_ref().is_some_and(is)).count();
+    let is_spread = |job: &JobInfo| {
+        let outcome = job.outcome.as_ref();
+        let ends_with_cells = |outcome: &Outcome| {
+            matches!(outcome, Outcome::Succeeded | Outcome::Failed { cause: Cause::Cell { .. } })
+        };
+        job.attempt == 0 && outcome.is_some_and(ends_with_cells)
+    };
+    let outcomes: Vec<&Outcome> =
+        jobs.iter().filter(|job| !is_spread(job)).filter_map(|job| job.outcome.as_ref()).collect();
+    let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
     let counts = [
         (count(|outcome| matches!(outcome, Outcome::Succeeded)), "ok"),
         (count(|outcome| matches!(outcome, Outcome::Failed { .. })), "failed"),
         (count(|outcome| matches!(outcome, Outcome::Cancelled)), "cancelled"),
-        (
-            count(|outcome| {
-                matches!(outcome, Outcome::Skipped { why: Skip::Needs { .. } | Skip::Asked { .. } })
-            }),
-            "skipped",
-        ),
+        (count(is_left_out), "skipped"),
+        (count(|outcome| matches!(outcome, Outcome::Skipped { why: Skip::Fresh { .. } })), "up to date"),
         (count(|outcome| matches!(outcome, Outcome::Skipped { why: Skip::Reused })), "done before"),
     ];
     let words: Vec<String> =
         counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     words.join(", ")
+}
+
+/// Skipped, and neither because it is up to date nor because it was done before.
+fn is_left_out(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Skipped { why: Skip::Fresh { .. } | Skip::Reused } => false,
+        Outcome::Skipped { .. } => true,
+        Outcome::Succeeded | Outcome::Failed { .. } | Outcome::Cancelled => false,
+    }
 }
 
 /// What trying again would do.

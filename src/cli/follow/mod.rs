@@ -5,8 +5,9 @@
 //! | `reach`, `taps` | where what is shown comes from: events, and the output of jobs |
 //! | `board` | what is known of the run |
 //! | `plain`, `paint`, `ending` | what it looks like |
-//! | `screen`, `signals` | the terminal |
+//! | `screen`, `signals`, `asker` | the terminal |
 
+mod asker;
 mod board;
 mod ending;
 mod paint;
@@ -27,6 +28,7 @@ use crate::api::{RunInfo, RunState};
 use crate::base::RunId;
 use crate::engine::{Event, RunOutcome};
 use crate::host::Happening;
+use asker::{Asker, Typed};
 use board::Board;
 use reach::Source;
 use screen::Screen;
@@ -73,6 +75,7 @@ struct Follower<'a> {
     face: Face,
     show: Show,
     taps: Option<Taps>,
+    asker: Asker,
     asked: Asked,
     /// The first of the signals that asked it to stop.
     wish: Option<Wish>,
@@ -122,7 +125,9 @@ async fn to_the_end(
         Show::Failed | Show::Prefix | Show::Quiet => Face::Lines,
     };
     let board = Board::new(run, number, plan);
-    let mut follower = Follower { reach, board, face, show, taps, asked: Asked::Not, wish: None, output };
+    let asker = Asker::default();
+    let mut follower =
+        Follower { reach, board, face, show, taps, asker, asked: Asked::Not, wish: None, output };
     let mut source = reach.events(run).await?;
     let way = follower.follow(&mut source, signals).await;
     if let Face::Terminal(screen) = &mut follower.face {
@@ -149,13 +154,17 @@ impl Follower<'_> {
             };
             tokio::select! {
                 happening = source.next() => match happening {
-                    Some(happening) => self.hear(&happening)?,
+                    Some(happening) => {
+                        self.hear(&happening)?;
+                        self.notice_approval(&happening).await?;
+                    }
                     None => return Err(self.host_gone()),
                 },
                 wish = signals.next() => if self.obey(wish).await? == Some(Asked::Now) {
                     return Ok(Way::Left);
                 },
                 () = ready(&mut self.taps) => self.read()?,
+                typed = self.asker.next() => self.decide(typed).await?,
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             }
             self.paint();
@@ -186,6 +195,64 @@ impl Follower<'_> {
             }
             Face::Lines => note.map_or(Ok(()), |note| print(&plain::line(&note, &self.board))),
             Face::Nowhere => Ok(()),
+        }
+    }
+
+    /// No other program reaches a run of our own, so whoever started it is asked; where nobody can be, that is an answer.
+    async fn notice_approval(&mut self, happening: &Happening) -> Result<(), Failure> {
+        let (Happening::Event { record, .. }, Reach::Own(_)) = (happening, self.reach) else { return Ok(()) };
+        match &record.event {
+            Event::AttemptStarted { attempt, .. } if self.board.waits_for_approval(attempt.job.index) => {
+                let job = attempt.job.index;
+                if !Asker::is_there() {
+                    let reason = "nobody can be asked: there is no terminal, and no host is up (neap serve)";
+                    return self
+                        .reach
+                        .decide(self.board.run, self.board.job_name(job), false, Some(reason))
+                        .await;
+                }
+                self.asker.begin(job);
+                self.ask();
+            }
+            Event::JobFinished { job, .. } => self.asker.end(job.index),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self) {
+        if let Some(job) = self.asker.asks() {
+            let question = self.board.question(job);
+            self.say(&format!("{}: {question} [y/n]", self.board.job_name(job)));
+        }
+    }
+
+    async fn decide(&mut self, typed: Typed) -> Result<(), Failure> {
+        // What was typed stands on the terminal now.
+        if let Face::Terminal(screen) = &mut self.face {
+            screen.forget();
+        }
+        match typed {
+            Typed::Decision { job, approved } => {
+                self.asker.end(job);
+                self.reach.decide(self.board.run, self.board.job_name(job), approved, None).await?;
+            }
+            Typed::Unclear { .. } => {}
+            Typed::Gone { job } => {
+                self.asker.end(job);
+                let reason = Some("the terminal is gone");
+                self.reach.decide(self.board.run, self.board.job_name(job), false, reason).await?;
+            }
+        }
+        self.ask();
+        Ok(())
+    }
+
+    /// Says something that stays on the terminal.
+    fn say(&mut self, text: &str) {
+        match &mut self.face {
+            Face::Terminal(screen) => screen.scroll(&format!("{}\n", super::output::clean(text))),
+            Face::Lines | Face::Nowhere => self.output.say(&super::output::clean(text)),
         }
     }
 

@@ -121,6 +121,22 @@ impl Reach {
         }
     }
 
+    /// Decides over a job of a run of our own that waits for an approval. One that does not wait any more needs none.
+    pub(crate) async fn decide(
+        &self,
+        run: RunId,
+        job: &str,
+        approved: bool,
+        reason: Option<&str>,
+    ) -> Result<(), Failure> {
+        let Reach::Own(host) = self else { return Ok(()) };
+        match host.decide(run, Some(job), approved, Author(whoami().into()), reason.map(str::to_owned)).await
+        {
+            Ok(_) | Err(CommandError::NotGoing(_) | CommandError::NotAsked { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// One run with its jobs.
     pub(crate) async fn info(&self, run: RunId) -> Result<RunInfo, Failure> {
         let host = match self {
