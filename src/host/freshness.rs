@@ -1,9 +1,12 @@
 //! Whether a job has anything to do: its sources are compared with what they were when it last succeeded, or with what
 //! was made of them.
 
-use crate::definition::{Freshness, Method};
-use crate::store::Fresh;
+use crate::definition::{Freshness, Leaf, Method, Params};
+use crate::host::environment::directory_of;
+use crate::plan::Node;
+use crate::store::{Fresh, History};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,6 +124,34 @@ impl Freshening {
     }
 }
 
+/// What a job would do: when that changes, what it made before does not count.
+pub(super) fn recipe(leaf: &Leaf, params: &Params) -> String {
+    json!({ "action": leaf.action, "env": leaf.env, "working_dir": leaf.working_dir, "params": params })
+        .to_string()
+}
+
+/// Why there would be nothing to do for a job right now. `None` when there would be, and when only a run finds out: the
+/// job has expressions, or commands under `status`.
+///
+/// # Errors
+/// What is wrong with a pattern, which file cannot be read, or what is wrong with the history.
+pub fn fresh_now(root: &Path, history: &History, node: &Node) -> Result<Option<String>, String> {
+    let leaf = &node.leaf;
+    let Some(freshness) = leaf.freshness.clone().filter(|freshness| freshness.status.is_empty()) else {
+        return Ok(None);
+    };
+    if leaf.is_templated || leaf.spread.is_some() || node.late.iter().any(|param| param.late.is_some()) {
+        return Ok(None);
+    }
+    let last = history.fresh(&leaf.name).map_err(|error| error.to_string())?;
+    let is_known = |name: &String| last.as_ref().is_some_and(|last| last.outputs.contains_key(name));
+    if !leaf.outputs.keys().all(is_known) {
+        return Ok(None);
+    }
+    let (folder, recipe) = (directory_of(leaf, root), recipe(leaf, &node.params));
+    Freshening { freshness, folder, recipe, last }.look_now().map(|verdict| verdict.fresh)
+}
+
 fn unreadable(path: &Path, error: &std::io::Error) -> String {
     format!("the source `{}` cannot be read: {error}", path.display())
 }
@@ -172,7 +203,6 @@ fn walk(folder: &Path, below: &Path, globs: &GlobSet, found: &mut BTreeSet<PathB
 mod tests {
     use super::*;
     use crate::base::{RunId, TaskName};
-    use crate::definition::Params;
     use std::fs;
 
     fn folder() -> tempfile::TempDir {

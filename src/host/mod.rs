@@ -50,6 +50,7 @@ pub use clock::wall_clock;
 pub use environment::{log_path, trigger_word};
 pub use error::{CommandError, OpenError, SubmitError};
 pub use feed::{Feed, Happening, Missed};
+pub use freshness::fresh_now;
 pub use project::{Reader, SCRIPTS, SETTINGS, STATE, TASKS, find_root};
 pub use reload::{Definitions, check, definitions};
 pub use request::{RetryScope, RunRequest, retry_plan};

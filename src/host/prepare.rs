@@ -9,7 +9,7 @@ use crate::definition::{
 use crate::engine::{Answer, Cause, Fingerprint, Input, Phase, Preparation, Question, Run, Skip};
 use crate::host::environment::{Given, directory_of};
 use crate::host::filling::{Filling, is_true};
-use crate::host::freshness::Freshening;
+use crate::host::freshness::{Freshening, recipe};
 use crate::host::seen::{about_job, find_need, own_outputs, readable_params, reads_cell, sources_of};
 use crate::host::{Inner, checks};
 use serde_json::{Map, Value, json};
@@ -380,10 +380,4 @@ impl Inner {
             Err(Refused(_)) => Answer::NoOpinion,
         }
     }
-}
-
-/// What a job would do: when that changes, what it made before does not count.
-fn recipe(leaf: &Leaf, params: &Params) -> String {
-    json!({ "action": leaf.action, "env": leaf.env, "working_dir": leaf.working_dir, "params": params })
-        .to_string()
 }

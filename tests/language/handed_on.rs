@@ -28,10 +28,14 @@ fn a_job_that_is_up_to_date_hands_on_what_it_put_out_when_it_was_not() {
         ));
         // The outputs are not known, although what it generates is there.
         cli.write("s.txt", "s").write("made", "");
+        let dry = cli.neap(&["run", "p", "--dry-run"]).stdout;
+        assert!(dry.contains("fresh   skipped while "), "{dry}");
         for round in 1..=3 {
             run(&cli, &["run", "p"], 0);
             let result = &results(&cli, &format!("p#{round}"))["b"];
             assert_eq!(result.starts_with("skipped: "), round > 1, "{method}: {result}");
+            let dry = cli.neap(&["run", "p", "--dry-run"]).stdout;
+            assert!(dry.contains("fresh   nothing to do now: "), "{dry}");
             assert_eq!(log(&cli, "p/g"), "43\n", "{method}");
         }
         run(&cli, &["run", "p", "--force"], 0);

@@ -5,8 +5,9 @@ use crate::cli::gist::{action, cells, rule, word};
 use crate::cli::output::{Output, clean, print};
 use crate::cli::project::Project;
 use crate::definition::{Check, Leaf, Method, Stdin, When};
-use crate::host::{RunRequest, definitions};
+use crate::host::{RunRequest, definitions, fresh_now};
 use crate::plan::{Node, Plan};
+use crate::store::{History, StoreError};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -14,17 +15,27 @@ pub(super) fn dry_run(project: &Project, request: &RunRequest, output: &Output) 
     let definitions = definitions(&project.root);
     definitions.refuse_bad_settings()?;
     let plan = request.plan(&definitions.catalog)?;
+    let history = match History::open(&project.state_dir) {
+        Err(StoreError::NoDatabase { .. }) => History::empty()?,
+        opened => opened?,
+    };
+    let fresh = |node: &Node| match fresh_now(&project.root, &history, node) {
+        Ok(Some(reason)) if !request.force => format!("nothing to do now: {reason}"),
+        Ok(_) => freshness(&node.leaf),
+        Err(problem) => problem,
+    };
+    let fresh: Vec<String> = plan.nodes.iter().map(fresh).collect();
     if output.json {
-        output.print_json(&as_json(&plan))?;
+        output.print_json(&as_json(&plan, &fresh))?;
     } else {
-        print(&as_text(&plan))?;
+        print(&as_text(&plan, &fresh))?;
         output.say("nothing was started");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The jobs in an order in which one slot would do them.
-fn as_text(plan: &Plan) -> String {
+fn as_text(plan: &Plan, fresh: &[String]) -> String {
     let mut text = format!("{}: {} jobs\n", plan.task, plan.nodes.len());
     for (name, value) in &plan.params {
         text += &format!("  {name}={}\n", word(value));
@@ -41,7 +52,7 @@ fn as_text(plan: &Plan) -> String {
         text += &detail("checks", &checks(leaf).join(", "));
         text += &detail("cells", &cells(leaf));
         text += &detail("stdin", &stdin(leaf));
-        text += &detail("fresh", &freshness(leaf));
+        text += &detail("fresh", &fresh[place]);
         text += &detail("in", leaf.working_dir.as_deref().unwrap_or_default());
         text += &detail("env", &leaf.env.keys().cloned().collect::<Vec<_>>().join(", "));
         text += &detail(
@@ -88,7 +99,7 @@ fn stdin(leaf: &Leaf) -> String {
     }
 }
 
-/// Why it would be skipped.
+/// When it would be skipped.
 fn freshness(leaf: &Leaf) -> String {
     let Some(freshness) = &leaf.freshness else { return String::new() };
     let method = match freshness.method {
@@ -113,7 +124,7 @@ fn limits(leaf: &Leaf) -> String {
     [timeout, tries].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn as_json(plan: &Plan) -> Value {
+fn as_json(plan: &Plan, fresh: &[String]) -> Value {
     let job = |(place, node): (usize, &Node)| {
         json!({
             "name": name(plan, place as u32),
@@ -125,7 +136,7 @@ fn as_json(plan: &Plan) -> Value {
             "preconditions": checks(&node.leaf),
             "cells": cells(&node.leaf),
             "stdin": node.leaf.stdin,
-            "fresh": freshness(&node.leaf),
+            "fresh": fresh[place],
             "secrets": node.leaf.secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>(),
             "working_dir": node.leaf.working_dir,
             "env": node.leaf.env.keys().collect::<Vec<_>>(),
