@@ -111,3 +111,16 @@ finally:
     run(&cli, &["run", "p"], 3);
     assert_eq!(log(&cli, "p/tell"), "nothing skipped\n");
 }
+
+#[test]
+fn what_was_put_out_and_kept_is_shown() {
+    let cli = project(
+        "tasks:
+  a: { run: 'echo v=1 >> $NEAP_OUTPUT; mkdir -p out; touch out/1 out/2', outputs: { v: integer }, artifacts: out }
+",
+    );
+    run(&cli, &["run", "p"], 0);
+    assert!(cli.neap(&["show", "p#1"]).stdout.contains("  outputs a  v=1\n"));
+    let shown = cli.on_a_terminal(&["show", "p#1"], "").stdout;
+    assert!(shown.contains("2 files in artifacts/"), "{shown}");
+}

@@ -17,6 +17,8 @@ pub(super) struct Files {
     directory: PathBuf,
     logs: usize,
     bytes: u64,
+    /// Files that jobs keep with the run.
+    kept: usize,
 }
 
 impl Files {
@@ -28,19 +30,36 @@ impl Files {
             .map(|file| file.len())
             .collect();
         let relative = directory.strip_prefix(root).unwrap_or(&directory).to_path_buf();
-        Files { directory: relative, logs: sizes.len(), bytes: sizes.iter().sum() }
+        let kept = kept(&directory.join("artifacts"));
+        Files { directory: relative, logs: sizes.len(), bytes: sizes.iter().sum(), kept }
     }
+}
+
+/// How many files lie below a folder. Links are not followed, so this ends.
+fn kept(folder: &Path) -> usize {
+    let (mut count, mut open) = (0, vec![folder.to_path_buf()]);
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => open.push(entry.path()),
+                Ok(_) => count += 1,
+                Err(_) => {}
+            }
+        }
+    }
+    count
 }
 
 /// `now` is the hash of the task's definition as it is today, when there is one.
 pub(super) fn render(run: &RunInfo, short: &str, now: Option<&str>, files: &Files, look: &Look) -> String {
     if !look.is_terminal {
-        return head(run, now, look) + &plain_jobs(run, look);
+        return head(run, now, look) + &plain_jobs(run, look) + &outputs(run);
     }
     let mut text = head(run, now, look);
     text += &format!("\n{}", jobs(run, look));
     text += &path_line(run);
     text += &problems(run);
+    text += &outputs(run);
     text += &files_line(files);
     text + &next_line(&next(run, short))
 }
@@ -210,12 +229,27 @@ fn problems(run: &RunInfo) -> String {
     run.jobs.iter().filter_map(problem).collect()
 }
 
+/// What the jobs put out, a line for each; `--json` has all of it.
+fn outputs(run: &RunInfo) -> String {
+    let value = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let line = |job: &JobInfo| {
+        let outputs: Vec<String> =
+            job.outputs.iter().map(|(name, put)| format!("{name}={}", brief(&value(put), 60))).collect();
+        (!outputs.is_empty()).then(|| format!("  outputs {}  {}\n", job.name, brief(&outputs.join(" "), 200)))
+    };
+    run.jobs.iter().filter_map(line).collect()
+}
+
 fn files_line(files: &Files) -> String {
     if files.logs == 0 {
         return String::new();
     }
     let (directory, logs) = (files.directory.display(), count(files.logs, "log"));
-    format!("\n  files   {directory}/   {logs} ({})\n", size(files.bytes))
+    let kept = match files.kept {
+        0 => String::new(),
+        kept => format!("   {} in artifacts/", count(kept, "file")),
+    };
+    format!("\n  files   {directory}/   {logs} ({}){kept}\n", size(files.bytes))
 }
 
 /// `14 KB`.
@@ -299,7 +333,7 @@ mod tests {
     #[test]
     fn a_run_that_failed_says_everything() {
         let run = failed();
-        let files = Files { directory: ".neap/runs/x".into(), logs: 4, bytes: 14_200 };
+        let files = Files { directory: ".neap/runs/x".into(), logs: 4, bytes: 14_200, kept: 0 };
         let text = plain(&render(&run, "k3v", Some("9f2c1a00"), &files, &test_look()));
         let id = run.id;
         let expected = format!(
