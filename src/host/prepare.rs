@@ -292,13 +292,15 @@ impl Inner {
         let runs = leaf.preconditions.iter().any(|precondition| matches!(precondition.check, Check::Run(_)));
         let given = if runs { self.given_before(job).await } else { Ok(Given::default()) };
         let given = given.map_err(Refused::unprepared)?;
-        for Precondition { check, message } in &leaf.preconditions {
-            let (is_met, text) = match check {
-                Check::Lua(text) => (is_true(&self.evaluate_one(known, text).await?), text),
-                Check::Run(script) => {
-                    (checks::holds(self, job, leaf, &known.params, &given, script).await, script)
-                }
+        // People know what they wrote, not what it was filled to.
+        for (written, Precondition { check, message }) in
+            known.leaf.preconditions.iter().zip(&leaf.preconditions)
+        {
+            let is_met = match check {
+                Check::Lua(text) => is_true(&self.evaluate_one(known, text).await?),
+                Check::Run(script) => checks::holds(self, job, leaf, &known.params, &given, script).await,
             };
+            let (Check::Lua(text) | Check::Run(text)) = &written.check;
             if !is_met {
                 let message = message.clone().unwrap_or_else(|| format!("not so: {}", text.trim()));
                 return Err(Refused(Cause::Precondition { message }));

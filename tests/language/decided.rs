@@ -31,3 +31,15 @@ fn an_approval_is_asked_for_on_the_terminal() {
         assert!(said.stdout.contains("ask: Publish it? [y/n]"), "{}", said.stdout);
     }
 }
+
+#[test]
+fn the_command_that_decides_is_said_in_full() {
+    let cli = Cli::new();
+    cli.write("tasks/ops/deep/p.yaml", ASKING);
+    cli.neap(&["run", "ops/deep/p"]);
+    let log = log(&cli, "ops/deep/p/ask");
+    let selector = log.lines().find_map(|line| line.strip_prefix("to decide: neap approve ")).unwrap();
+    let selector = selector.split(' ').next().unwrap();
+    assert!(selector.ends_with("/ask") && selector.matches('/').count() == 1, "{log}");
+    assert_eq!(cli.neap(&["show", selector]).code, 0, "{log}");
+}

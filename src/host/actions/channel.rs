@@ -43,7 +43,7 @@ pub(super) async fn tell(host: Weak<Inner>, context: TaskContext) -> Result<(), 
     let with = Arguments::new(ACTION, &context.with);
     let (to, message) = (with.filled_text("to")?, with.filled_text("message")?);
     let title = with.text("title")?.filter(|title| !title.trim().is_empty());
-    let title = title.unwrap_or_else(|| format!("neap: {}", super::selector(&context)));
+    let title = title.unwrap_or_else(|| format!("neap: {}", super::job_label(&context.label)));
     let settings = inner.settings();
     let channel = settings.notify.get(&to).ok_or_else(|| unknown(&to, &settings.notify))?;
     context.log.line(format_args!("tells {to}: {}", harmless(&title)));

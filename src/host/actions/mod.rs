@@ -89,7 +89,13 @@ fn text<'w>(with: &'w Value, name: &str) -> Option<&'w str> {
 /// How people name the job of an attempt: `k3v9q2xm/dump`.
 fn selector(context: &TaskContext) -> String {
     let AttemptId { job, .. } = context.attempt;
-    let name = context.label.split_once('/').map_or("", |(_, job)| job);
-    let name = name.rsplit_once('.').map_or(name, |(name, _)| name);
+    let name = job_label(&context.label);
+    // The name of a task may hold slashes; no name holds a `#`.
+    let name = name.rsplit_once('#').and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, job)| job);
     format!("{}/{name}", job.run)
+}
+
+/// `nightly#3/dump`, out of `nightly#3/dump.1`.
+fn job_label(attempt: &str) -> &str {
+    attempt.rsplit_once('.').map_or(attempt, |(job, _)| job)
 }
