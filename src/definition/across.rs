@@ -176,9 +176,13 @@ impl<'c> Graph<'c> {
         let message = format!("`{owner}` {verb} `{wanted}`, which does not exist");
         let finding = Finding::new(Code::E0302, link.span.clone(), message, "no task has this name");
         let meant = if with_suggestion { self.suggest(task, wanted) } else { None };
-        let mut problem = finding
-            .suggest(meant, || "names of siblings and full names of tasks are possible".to_owned())
-            .settle(candidate.source);
+        let finding = match meant.filter(|_| link.kind == LinkKind::Uses) {
+            Some(meant) => finding.help(format!("did you mean `task:{meant}`?")),
+            None => finding.suggest_name(wanted, meant, || {
+                "names of siblings and full names of tasks are possible".to_owned()
+            }),
+        };
+        let mut problem = finding.settle(candidate.source);
         problem.also.extend(meant.and_then(|meant| self.place_of(task, meant)));
         Some(problem)
     }

@@ -211,12 +211,15 @@ pub(super) fn check(
     let action = BUILT_IN.iter().find(|action| action.name == function).unwrap_or(&TASK);
     if let Some(Err(error)) = used_task(function).map(TaskName::new) {
         let message = format!("`{function}` names no task: {error}");
-        return checker.report(Finding::new(
-            Code::E0123,
-            uses.value.span.clone(),
-            message,
-            "write `task:` and the full name",
-        ));
+        let finding =
+            Finding::new(Code::E0123, uses.value.span.clone(), message, "write `task:` and the full name");
+        let bare = used_task(function).map(str::trim).filter(|name| TaskName::new(name).is_ok());
+        return checker.report(match bare {
+            Some(name) => finding
+                .fix(uses.value.span.clone(), format!("\"task:{name}\""))
+                .help(format!("write `uses: \"task:{name}\"`, without a blank")),
+            None => finding,
+        });
     }
     let place = with.map_or(uses.value.span.clone(), |with| with.place.clone());
     let fields = match with {
@@ -264,7 +267,7 @@ fn refuse(checker: &mut Checker, action: &BuiltIn, field: &Field<'_>, names: &[&
         "task:NAME" => "write parameters of the other task under `params:`".to_owned(),
         _ => format!("known fields: {}", names.join(", ")),
     };
-    checker.report(finding.suggest(did_you_mean(field.key, names.iter().copied()), || hint));
+    checker.report(finding.suggest(field.key, did_you_mean(field.key, names.iter().copied()), || hint));
 }
 
 /// Values with expressions are looked at when they are known.
@@ -333,7 +336,7 @@ fn check_channel(checker: &mut Checker, node: &Node<'_>, name: &str, channels: O
     };
     let message = format!("`{text}` is no channel of neap.yaml");
     let finding = Finding::new(Code::E0308, node.span.clone(), message, "no channel has this name");
-    checker.report(finding.suggest(did_you_mean(&text, names()), all));
+    checker.report(finding.suggest_name(&text, did_you_mean(&text, names()), all));
 }
 
 /// How long a value of an action means, with a default; `None` when it is no length of time.

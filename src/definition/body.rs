@@ -166,7 +166,7 @@ impl<'t> Body<'t> {
             );
             let names = || registered.names().chain(actions::NAMES);
             let all = || format!("there are: {}, and `task:NAME`", names().collect::<Vec<_>>().join(", "));
-            checker.report(finding.suggest(did_you_mean(&function, names()), all));
+            checker.report(finding.suggest_name(&function, did_you_mean(&function, names()), all));
             return None;
         }
         let with = match self.with.as_ref().map(|field| field.value) {

@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::fields::{Checker, Field, Path, Text, list};
 use super::file::{Link, LinkKind};
+use super::flow;
 use super::gate::{self, When, Written};
 use super::keys::{self, Object};
 use super::known;
@@ -63,6 +64,10 @@ impl Child<'_> {
 /// Reads `tasks`.
 pub(super) fn from_map<'t>(checker: &mut Checker, field: &Field<'t>, above: &Path<'_>) -> Vec<Child<'t>> {
     let path = above.child(field.key);
+    if let Some(command) = field.value.as_text() {
+        refuse_bare(checker, field, command);
+        return Vec::new();
+    }
     let Some(fields) = checker.fields(field.value, &path) else { return Vec::new() };
     refuse_empty(checker, field, fields.is_empty());
     let child =
@@ -81,6 +86,10 @@ pub(super) fn from_list<'t>(checker: &mut Checker, field: &Field<'t>, above: &Pa
             "this is a mapping",
         );
         checker.report(finding.help("begin every step with `- `, or use `tasks` for a mapping by id"));
+        return Vec::new();
+    }
+    if let Some(command) = field.value.as_text() {
+        refuse_bare(checker, field, command);
         return Vec::new();
     }
     let items = list(field.value);
@@ -115,6 +124,21 @@ fn first_key(item: &Node<'_>) -> Range<usize> {
     }
 }
 
+/// A command where children are expected.
+fn refuse_bare(checker: &mut Checker, field: &Field<'_>, command: &str) {
+    let (key, command) = (field.key, command.trim());
+    let (expected, name) = match key {
+        "steps" => ("a list", "- "),
+        "finally" => ("a mapping or a list", "tidy: "),
+        _ => ("a mapping", "NAME: "),
+    };
+    let message = format!("`{key}` must be {expected}");
+    let finding = Finding::new(Code::E0110, field.value.span.clone(), message, "this is text");
+    let command = if command.contains('\n') || command.is_empty() { "…" } else { command };
+    let child = format!("{name}{{ run: {command} }}");
+    checker.report(finding.help(format!("write children below it: `{child}`")));
+}
+
 fn refuse_empty(checker: &mut Checker, field: &Field<'_>, is_empty: bool) {
     if is_empty {
         let message = format!("`{}` is empty", field.key);
@@ -135,18 +159,17 @@ fn read<'t>(
     above: &Path<'_>,
     object: &'static Object,
 ) -> Option<Child<'t>> {
-    if let Kind::Text { text, .. } = &node.kind {
+    if let Kind::Text { .. } = &node.kind {
         let finding = Finding::new(
             Code::E0110,
             node.span.clone(),
             "a child of a pipeline must be a mapping",
             "this is text",
         );
-        checker.report(
-            finding
-                .fix(node.span.start..node.span.start, "run: ")
-                .help(format!("write `run: {}`", text.trim())),
-        );
+        checker.report(match as_child(node) {
+            Some(child) => finding.help(format!("write `{child}`")).fix(node.span.clone(), child),
+            None => finding.help("write the text under a `run: |` of its own"),
+        });
         return None;
     }
     let path = above.child(&id);
@@ -181,6 +204,15 @@ fn read<'t>(
     child.needs = depends_on.map_or_else(Vec::new, |field| gate::needs(checker, &field, &path));
     child.written = std::mem::replace(&mut checker.written, before);
     Some(child)
+}
+
+/// A bare command as a child. Not for one over several lines, whose indentation means something.
+fn as_child(node: &Node<'_>) -> Option<String> {
+    let Kind::Text { text, is_plain } = &node.kind else { return None };
+    // A text in quotes is longer than what it says by just these; a block is longer than that.
+    let is_short = *is_plain || node.span.len() == text.len() + 2;
+    let is_one_line = !text.contains(char::is_control) && !text.trim().is_empty();
+    (is_short && is_one_line).then(|| format!("{{ run: {} }}", flow::scalar(text.trim())))
 }
 
 fn name_step(checker: &mut Checker, child: &mut Child<'_>, field: &Field<'_>) {

@@ -2,6 +2,7 @@
 //!
 //! What a key means is not known here.
 
+use super::flow;
 use super::keys::Object;
 use super::known;
 use super::problem::{Code, Finding};
@@ -200,7 +201,7 @@ impl Checker {
         let meant = did_you_mean(key, object.names());
         self.report(match foreign {
             Some(ours) => finding.help(format!("here it is called `{ours}`")),
-            None => finding.suggest(meant, || {
+            None => finding.suggest(key, meant, || {
                 format!("known fields: {}", object.names().collect::<Vec<_>>().join(", "))
             }),
         });
@@ -369,7 +370,10 @@ impl Checker {
         };
         let message = format!("`{what}` must be `true` or `false`");
         let finding = Finding::new(Code::E0113, node.span.clone(), message, "this is neither");
-        self.report(finding.suggest(meant, || "write `true` or `false`".to_owned()));
+        self.report(match meant {
+            Some(word) => finding.fix(node.span.clone(), word).help(format!("did you mean `{word}`?")),
+            None => finding.help("write `true` or `false`"),
+        });
         None
     }
 
@@ -462,7 +466,7 @@ impl Checker {
         }
         let message = format!("`{text}` is not a value of `{what}`");
         let finding = Finding::new(Code::E0122, node.span.clone(), message, format!("one of: {}", list()));
-        self.report(finding.suggest(did_you_mean(text, all()), || format!("write one of: {}", list())));
+        self.report(finding.suggest(text, did_you_mean(text, all()), || format!("write one of: {}", list())));
         None
     }
 
@@ -511,7 +515,7 @@ impl Checker {
             let message = format!("the path is already relative to `{folder}/`");
             let finding =
                 Finding::new(Code::W0202, node.span.clone(), message, format!("this is `{folder}/{path}`"));
-            self.report(finding.fix(node.span.clone(), short).help(format!("write `{short}`")));
+            self.report(finding.fix(node.span.clone(), flow::scalar(short)).help(format!("write `{short}`")));
         }
         Some(path)
     }

@@ -541,10 +541,9 @@ impl<'c, 't> Context<'c, 't> {
             let message = format!("`stdin` reads from `{name}`, which is no child of this pipeline");
             let finding = Finding::new(Code::E0302, place.clone(), message, "no child has this name");
             let meant = crate::base::did_you_mean(name, siblings.keys().map(String::as_str));
-            checker.report(
-                finding
-                    .suggest(meant, || "it can read the output of a child of the same pipeline".to_owned()),
-            );
+            checker.report(finding.suggest_name(name, meant, || {
+                "it can read the output of a child of the same pipeline".to_owned()
+            }));
             return None;
         };
         let when = if stream { When::Started } else { When::Succeeded };

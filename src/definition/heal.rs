@@ -3,9 +3,11 @@
 //! A patch never changes the length of the text, so every place stays true, and the rest of the file still gets
 //! checked. The patched value itself is marked as broken and nobody looks at it again.
 
+use super::flow::{self, quoted};
 use super::problem::{Code, Finding};
 use super::source::floor;
 use super::tree;
+use crate::base::TaskName;
 use granit_parser::{ErrorKind, ScanError};
 use std::ops::Range;
 
@@ -69,12 +71,8 @@ fn diagnose(text: &str, error: &ScanError) -> Wound {
     if let Some(finding) = leading_tab(text, at) {
         return Wound { finding, patch: None };
     }
-    if let Some(value) = bare_expression(text, at) {
-        let message = "an expression between `{ }` or `[ ]` must be quoted";
-        let label = "YAML reads the braces of `${{` as its own";
-        let fix = quoted(&text[value.clone()]);
-        let finding = Finding::new(Code::E0155, value.clone(), message, label).fix(value.clone(), fix);
-        return Wound { finding, patch: Patch::over(text, value) };
+    if let Some(bare) = bare_expression(text, at) {
+        return unquoted_expression(text, bare);
     }
     if let Some(value) = unquoted_star(text, at) {
         return Wound { finding: quote_the_star(text, value.clone()), patch: Patch::over(text, value) };
@@ -95,10 +93,24 @@ fn diagnose(text: &str, error: &ScanError) -> Wound {
         let message = "a value that contains `: ` must be quoted";
         let finding =
             Finding::new(Code::E0105, value.clone(), message, "YAML reads the `:` in it as a second mapping");
-        let fix = quoted(&text[value.clone()]);
+        let fix = used_task(text, &value).unwrap_or_else(|| quoted(&text[value.clone()]));
         return Wound { finding: finding.fix(value.clone(), fix), patch: Patch::over(text, value) };
     }
     Wound { finding: in_own_words(text, at, error), patch: None }
+}
+
+/// An expression whose braces YAML takes for its own. Where it is not certain what belongs to the value nothing is read on.
+fn unquoted_expression(text: &str, bare: flow::Bare) -> Wound {
+    let flow::Bare { value, is_certain } = bare;
+    let message = "an expression between `{ }` or `[ ]` must be quoted";
+    let label = "YAML reads the braces of `${{` as its own";
+    let finding = Finding::new(Code::E0155, value.clone(), message, label);
+    if !is_certain {
+        let help = "put the whole value in quotes, or write the mapping over several lines";
+        return Wound { finding: finding.help(help), patch: None };
+    }
+    let fix = quoted(&text[value.clone()]);
+    Wound { finding: finding.fix(value.clone(), fix), patch: Patch::over(text, value) }
 }
 
 /// What is wrong, for mistakes that end the reading.
@@ -180,7 +192,15 @@ fn leading_tab(text: &str, at: usize) -> Option<Finding> {
     let fixed: String = rest.split_inclusive('\n').map(spaces_for_tabs).collect();
     let finding =
         Finding::new(Code::E0102, span, "a tab is used for indentation", "YAML allows only spaces here");
-    Some(finding.help("write two spaces for every leading tab").fix(start..text.len(), fixed))
+    let finding = finding.help("write two spaces for every leading tab");
+    Some(if tabs_alone(text) { finding.fix(start..text.len(), fixed) } else { finding })
+}
+
+/// Whether tabs mean nothing but levels: no line is indented with spaces, and no script has a tab that it needs.
+fn tabs_alone(text: &str) -> bool {
+    let is_tabbed =
+        |line: &str| !line[..line.len() - line.trim_start_matches([' ', '\t']).len()].contains(' ');
+    text.lines().all(is_tabbed) && !text.contains("<<-")
 }
 
 fn spaces_for_tabs(line: &str) -> String {
@@ -207,16 +227,13 @@ pub(super) fn quote_the_star(text: &str, value: Range<usize>) -> Finding {
 }
 
 /// A value with an expression around `at` that stands without quotes inside a mapping or list on one line.
-fn bare_expression(text: &str, at: usize) -> Option<Range<usize>> {
+fn bare_expression(text: &str, at: usize) -> Option<flow::Bare> {
     let (start, line) = line_at(text, at);
-    let opens = line.match_indices("${{").map(|(place, _)| place);
-    let open = opens.filter(|place| start + place <= at).last()?;
-    let end = open + line[open..].find("}}")? + 2;
-    let from = line[..open].rfind([' ', '[', '{', ',']).map_or(0, |before| before + 1);
-    let is_quoted = line[from..].starts_with(['"', '\'']);
-    let is_inside = line[..from].contains(['{', '[']);
-    let end = end + line[end..].find([',', '}', ']', ' ']).unwrap_or(line.len() - end);
-    (is_inside && !is_quoted && at <= start + end).then_some(start + from..start + end)
+    let opens: Vec<usize> = line.match_indices("${{").map(|(place, _)| place).collect();
+    let found = opens.iter().filter_map(|open| flow::bare_value(line, *open));
+    let mut found = found.filter(|bare| at <= start + bare.value.end && start + bare.value.start <= at);
+    let bare = found.next()?;
+    Some(flow::Bare { value: start + bare.value.start..start + bare.value.end, ..bare })
 }
 
 fn reserved_start(text: &str, at: usize) -> Option<Range<usize>> {
@@ -233,6 +250,14 @@ fn inner_colon(text: &str, at: usize) -> Option<Range<usize>> {
     let is_plain = !shown.starts_with(['"', '\'', '{', '[', '|', '>', '&', '*', '!']);
     (is_plain && !key.contains(['{', '[', '"', '\'']) && (shown.contains(": ") || shown.ends_with(':')))
         .then_some(value)
+}
+
+/// `uses: task: other` means the one word `task:other`.
+fn used_task(text: &str, value: &Range<usize>) -> Option<String> {
+    let (_, line) = line_at(text, value.start);
+    let is_uses = line.trim_start().trim_start_matches("- ").starts_with("uses:");
+    let name = text[value.clone()].strip_prefix("task:").map(str::trim)?;
+    (is_uses && TaskName::new(name).is_ok()).then(|| format!("\"task:{name}\""))
 }
 
 /// The value on the line of `at` which `at` is a part of: after the last `: `, `- `, `{` or `[` before a plain text.
@@ -262,12 +287,4 @@ fn trimmed(text: &str, span: Range<usize>) -> Option<Range<usize>> {
     let start = span.start + (shown.len() - shown.trim_start().len());
     let end = start + shown.trim().len();
     (start < end).then_some(start..end)
-}
-
-/// The value in quotes: double ones where that needs no escapes.
-fn quoted(value: &str) -> String {
-    match value.contains(['"', '\\']) {
-        false => format!("\"{value}\""),
-        true => format!("'{}'", value.replace('\'', "''")),
-    }
 }

@@ -1,10 +1,12 @@
 //! The values of single leaf keys: interpreter, priority, stopping, retrying, hooks, tidying up.
 
 use super::fields::{Checker, Field, Path, list};
+use super::flow;
 use super::keys;
 use super::problem::{Code, Finding};
 use super::task::{Cleanup, Hook, OnHookError, Retry, Signal};
 use super::tree::{Kind, Node};
+use super::words::words;
 use crate::base::{Millis, did_you_mean};
 
 const PRIORITIES: [(&str, i32); 4] = [("low", -10), ("normal", 0), ("high", 10), ("urgent", 50)];
@@ -79,6 +81,11 @@ pub(super) fn stop(
     (signal_given, grace)
 }
 
+/// As in `SIGTERM`, whether or not it was written so.
+fn with_sig(upper: &str) -> String {
+    format!("SIG{}", upper.strip_prefix("SIG").unwrap_or(upper))
+}
+
 /// `SIGTERM`, `TERM` or `15`.
 pub(super) fn signal(checker: &mut Checker, node: &Node<'_>, what: &str) -> Option<Signal> {
     let text = checker.filled_text(node, what)?;
@@ -94,7 +101,9 @@ pub(super) fn signal(checker: &mut Checker, node: &Node<'_>, what: &str) -> Opti
         format!("`{text}` is not a signal"),
         "no signal has this name",
     );
-    checker.report(finding.suggest(meant.as_deref(), || "write a name such as SIGTERM or SIGINT".to_owned()));
+    checker.report(finding.suggest(&with_sig(&upper), meant.as_deref(), || {
+        "write a name such as SIGTERM or SIGINT".to_owned()
+    }));
     None
 }
 
@@ -243,18 +252,19 @@ pub(super) fn argv(checker: &mut Checker, node: &Node<'_>) -> Option<Vec<String>
         && text.contains(char::is_whitespace)
         && !text.contains("${{")
     {
-        let words = text.split_whitespace().collect::<Vec<_>>().join(", ");
+        let plain = words(text).map(|words| words.iter().map(|word| flow::scalar(word)).collect::<Vec<_>>());
         let finding = Finding::new(
             Code::E0110,
             node.span.clone(),
             "`exec` must be a list of words",
             "this is one word with blanks in it",
         );
-        checker.report(
-            finding
-                .fix(node.span.clone(), format!("[{words}]"))
-                .help("write a list, or use `run` for a shell"),
-        );
+        let finding = finding.help("write a list, or use `run` for a shell");
+        // Where a shell would do more than split at blanks, nobody knows what was meant.
+        checker.report(match plain {
+            Some(words) => finding.fix(node.span.clone(), format!("[{}]", words.join(", "))),
+            None => finding,
+        });
         return None;
     }
     if matches!(node.kind, Kind::Map(_) | Kind::Null) {

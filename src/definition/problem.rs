@@ -4,6 +4,7 @@
 //! matter for the faces; [`Problem::exhibits`] gives them what they need.
 
 pub use super::codes::{Code, explain};
+use super::slip;
 use super::source::Source;
 use serde::Serialize;
 use std::fmt;
@@ -211,13 +212,34 @@ impl Finding {
         self
     }
 
-    /// Writes the word that was meant over the misspelt one, or names the words there are.
-    pub(super) fn suggest(self, meant: Option<&str>, otherwise: impl FnOnce() -> String) -> Finding {
+    /// Names the word of the language that was probably meant, or the words there are. It is written over the other one
+    /// only when that is a slip of it.
+    pub(super) fn suggest(
+        self,
+        written: &str,
+        meant: Option<&str>,
+        otherwise: impl FnOnce() -> String,
+    ) -> Finding {
+        let is_slip = meant.is_some_and(|meant| slip::of_word(written, meant));
+        self.meant(meant, is_slip, otherwise)
+    }
+
+    /// The same for a name that people give: two of those are often nearly alike and mean different things.
+    pub(super) fn suggest_name(
+        self,
+        written: &str,
+        meant: Option<&str>,
+        otherwise: impl FnOnce() -> String,
+    ) -> Finding {
+        let is_slip = meant.is_some_and(|meant| slip::of_name(written, meant));
+        self.meant(meant, is_slip, otherwise)
+    }
+
+    fn meant(self, meant: Option<&str>, is_slip: bool, otherwise: impl FnOnce() -> String) -> Finding {
+        let span = self.span.clone();
         match meant {
-            Some(word) => {
-                let span = self.span.clone();
-                self.fix(span, word).help(format!("did you mean `{word}`?"))
-            }
+            Some(word) if is_slip => self.fix(span, word).help(format!("did you mean `{word}`?")),
+            Some(word) => self.help(format!("did you mean `{word}`?")),
             None => self.help(otherwise()),
         }
     }

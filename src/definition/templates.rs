@@ -124,7 +124,7 @@ impl<'t, 's> Templates<'t, 's> {
                 format!("there are: {}", all.join(", "))
             }
         };
-        checker.report(finding.suggest(did_you_mean(name, known()), list));
+        checker.report(finding.suggest_name(name, did_you_mean(name, known()), list));
     }
 
     /// Warns of templates that nobody extends.

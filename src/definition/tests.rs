@@ -159,6 +159,51 @@ fn fixes_mend_what_they_claim_to_mend() {
     }
 }
 
+/// Makes every change that is suggested, and again, until nothing more is. Gives each text on the way.
+fn rounds_of_fixes(source: &Source) -> Vec<Source> {
+    let mut rounds = vec![source.clone()];
+    for _ in 0..8 {
+        let last = rounds.last().unwrap();
+        let catalog = load([last.clone()]);
+        let fixed =
+            apply_fixes(&last.text, catalog.problems().iter().filter_map(|problem| problem.fix.as_ref()));
+        if fixed == *last.text {
+            return rounds;
+        }
+        rounds.push(Source::new(last.path.clone(), fixed));
+    }
+    panic!("no end of fixes:\n{}\n{}", source.text, rounds.last().unwrap().text);
+}
+
+/// Fixes are made without asking. So none may break a file, make more wrong than there was, or be made for ever.
+fn check_fixes(source: &Source, count_errors: impl Fn(&Source) -> usize) -> Result<(), String> {
+    let is_yaml = |text: &str| super::tree::first_error(text).is_none();
+    for pair in rounds_of_fixes(source).windows(2) {
+        let told = || format!("{}\n--- became\n{}", pair[0].text, pair[1].text);
+        if is_yaml(&pair[0].text) && !is_yaml(&pair[1].text) {
+            return Err(format!("no YAML any more: {}", told()));
+        }
+        // What could not be read may hold more mistakes than were seen.
+        if is_yaml(&pair[0].text) && count_errors(&pair[1]) > count_errors(&pair[0]) {
+            return Err(format!("more errors than before: {}", told()));
+        }
+    }
+    Ok(())
+}
+
+fn errors(source: &Source) -> usize {
+    load([source.clone()]).problems().iter().filter(|problem| problem.is_error()).count()
+}
+
+#[test]
+fn all_fixes_together_leave_a_file_that_is_no_worse() {
+    for case in entries(&corpus("wrong")).into_iter().chain(entries(&corpus("across"))) {
+        for source in sources(&case) {
+            check_fixes(&source, errors).unwrap_or_else(|why| panic!("{}: {why}", case.display()));
+        }
+    }
+}
+
 /// Our tree and another YAML library must see the same values in good files.
 #[test]
 fn another_parser_sees_the_same_values() {
@@ -352,5 +397,7 @@ proptest! {
                 prop_assert!(mutated.get(fix.span.clone()).is_some(), "{problem} {fix:?}");
             }
         }
+        // A key that is mended may show what was wrong below it, so errors are not counted here.
+        prop_assert_eq!(check_fixes(&Source::new("tasks/a.yaml", mutated), |_| 0), Ok(()));
     }
 }

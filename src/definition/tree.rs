@@ -5,6 +5,7 @@
 
 use super::heal;
 use super::problem::{Code, Finding};
+use super::slip;
 use crate::base::did_you_mean;
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 use std::borrow::Cow;
@@ -244,7 +245,10 @@ impl<'a> Builder<'a, '_> {
         let message = format!("no anchor named `{name}` stands above this line");
         let finding = Finding::new(Code::E0107, span.clone(), message, "used here");
         match did_you_mean(name, self.names.iter().map(String::as_str)) {
-            Some(meant) => finding.help(format!("did you mean `*{meant}`?")).fix(span, format!("*{meant}")),
+            Some(meant) if slip::of_name(name, meant) => {
+                finding.help(format!("did you mean `*{meant}`?")).fix(span, format!("*{meant}"))
+            }
+            Some(meant) => finding.help(format!("did you mean `*{meant}`?")),
             None => finding.help(format!("define it first: `x-common: &{name} {{ timeout: 5m }}`")),
         }
     }

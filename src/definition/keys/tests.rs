@@ -336,6 +336,7 @@ const UNSEEN: &[(Code, &str)] = &[
 const UNSEEN_FILES: &[(&str, &str)] = &[
     ("matrix-too-many", "lengths are not multiplied"),
     ("name-dependency", "a dependency may also be written with a name that somebody made up"),
+    ("fix-uses-task-blank", "names behind `task:` have no pattern"),
     ("nul", "a pattern against it would stand at every text"),
     ("uses-unknown-action", "a program may register any function"),
 ];
