@@ -79,7 +79,7 @@ codes! {
     E0154 "The text of an expression is not valid Lua. It must be one expression, what can stand behind `return`: comparisons with `==` and `~=`, `and`, `or`, `not`, texts joined with `..`."
     E0155 "An expression stands without quotes inside a mapping or a list that is written on one line. There `{` and `}` belong to YAML. Put the value in quotes, or write the mapping over several lines."
     E0305 "`extends` names a template that does not exist. Templates stand under `templates` in the same file or in neap.yaml."
-    E0306 "An expression reads something that is not there: a parameter that the task does not declare, an axis that the matrix does not have, an item where there is no `foreach`. What can be read: params, env, run, task, tasks, and matrix or item where the task has them."
+    E0306 "An expression reads something that is not there: a parameter that the task does not declare, an axis that the matrix does not have, an item where there is no `foreach`, a secret, a variable or a function of another tool. What can be read: params, env, run, task, tasks, and matrix or item where the task has them; in `while` and `until` of `repeat` also outputs and round."
     E0307 "An expression reads the outcome or an output of a job on which this one does not depend. It could run before that job has ended, so there would be nothing to read. Add the dependency."
     E0308 "`uses: notify` names a channel that neap.yaml does not have. Channels stand there under `notify`, each with a name of its own and a `command` or a `webhook`."
     W0201 "The schedule never fires: there is no such date, for example the 30th of February."

@@ -3,11 +3,15 @@
 
 use super::children::Siblings;
 use super::fields::{Checker, Text};
+use super::free;
 use super::problem::{Code, Finding};
+use super::repeat::Again;
+use super::secret::Secret;
 use super::shell::{is_posix_shell, safe_script};
 use super::spread::Over;
 use super::task::{Action, Leaf, Param};
-use super::template::{Expression, Reference, Template, TemplateErrorKind, references};
+use super::template::{Expression, KEYWORDS, Reference, Template, TemplateErrorKind, references};
+use super::values;
 use crate::base::{TaskName, did_you_mean};
 use std::ops::Range;
 
@@ -18,12 +22,28 @@ pub(super) struct Located {
     pub(super) span: Range<usize>,
 }
 
+/// Whose expressions they are: that decides what is there for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// One job.
+    Job,
+    /// All children of a pipeline: what only some jobs have may be there.
+    Children,
+    /// The parameters, which are settled before any job.
+    Params,
+}
+
 /// What an expression of a leaf can read.
 pub(super) struct Scope<'s> {
+    pub(super) of: Of,
     pub(super) leaf: &'s Leaf,
     pub(super) params: &'s [Param],
     pub(super) siblings: &'s Siblings,
     pub(super) name: &'s TaskName,
+    /// The secrets of every job of the host.
+    pub(super) secrets: &'s [Secret],
+    /// The names that `foreach` of some child gives its items.
+    pub(super) items: &'s [String],
     /// The text of the file.
     pub(super) file: &'s str,
 }
@@ -31,11 +51,10 @@ pub(super) struct Scope<'s> {
 /// A job that an expression reads, and where.
 pub(super) struct Asked {
     pub(super) task: String,
+    /// What stands behind it in the expression: a name with `-` in it is cut there.
+    after: String,
     pub(super) span: Range<usize>,
 }
-
-/// The variables that are always there.
-const ROOTS: [&str; 5] = ["params", "env", "run", "task", "tasks"];
 
 /// The expressions in a text. One that cannot be taken apart has none.
 pub(super) fn located(text: &Text, file: &str) -> Vec<Located> {
@@ -103,40 +122,120 @@ fn check_references(
     scope: &Scope<'_>,
     asked: &mut Vec<Asked>,
 ) {
-    for Reference { root, path, .. } in references(source) {
-        match (root.as_str(), path.first()) {
-            ("params", Some(name)) => check_param(checker, name, span, scope),
-            ("tasks", Some(name)) => asked.push(Asked { task: name.clone(), span: span.clone() }),
-            ("matrix", first) => check_matrix(checker, first, span, scope),
-            ("item", _) if item_name(scope.leaf) != Some("item") => {
-                let finding = Finding::new(
-                    Code::E0306,
-                    span.clone(),
-                    "there is no `item` here",
-                    "this task has no `foreach`",
-                );
-                checker.report(match item_name(scope.leaf) {
-                    Some(name) => finding.help(format!("the item is called `{name}` here")),
-                    None => finding.help("write `foreach: { items: [ … ] }` to run once for each item"),
-                });
+    let mut cut = 0;
+    for reference in references(source) {
+        if reference.at.start < cut {
+            // The rest of a name with `-` in it, which is told as a whole.
+            continue;
+        }
+        let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
+        match (reference.root.as_str(), path.as_slice()) {
+            ("params", [name, ..]) => check_param(checker, name, span, scope),
+            ("tasks", _) if scope.of == Of::Params => refuse(checker, source, &reference, span, scope),
+            ("tasks", [name, rest @ ..]) => {
+                let (task, after) = ((*name).to_owned(), after(source, &reference));
+                let whole = scope.siblings.keys().find(|whole| is_cut(whole, &task, &after));
+                cut = whole.map_or(0, |whole| reference.at.end + whole.len() - task.len());
+                asked.push(Asked { task, after, span: span.clone() });
+                check_field(checker, &format!("tasks.{name}"), rest, &free::OF_A_TASK, span);
             }
-            (root, Some(_)) if !ROOTS.contains(&root) && item_name(scope.leaf) != Some(root) => {
-                refuse_root(checker, root, span);
+            ("env", [name, ..]) => refuse_secret(checker, name, span, scope),
+            ("matrix", _) if scope.of == Of::Job => {
+                check_matrix(checker, reference.path.first(), span, scope);
             }
-            _ => {}
+            ("item", _) if scope.of == Of::Job && item_name(scope.leaf) != Some("item") => {
+                refuse_item(checker, span, scope);
+            }
+            (root, path) if is_there(root, source, scope) => {
+                if let Some((_, fields)) = free::FIELDS.iter().find(|(name, _)| *name == root) {
+                    check_field(checker, root, path, fields, span);
+                }
+            }
+            _ => refuse(checker, source, &reference, span, scope),
         }
     }
 }
 
-/// Only what is nearly one of the variables is refused: anything else may be a variable of the expression's own.
-fn refuse_root(checker: &mut Checker, root: &str, span: &Range<usize>) {
-    if let Some(meant) = did_you_mean(root, ROOTS.into_iter().chain(["matrix", "item", "outputs"]))
-        .filter(|meant| *meant != root)
-    {
-        let finding =
-            Finding::new(Code::E0306, span.clone(), format!("there is no variable `{root}`"), "read here");
-        checker.report(finding.help(format!("did you mean `{meant}`?")));
+/// Whether a variable or a function of this name is there for an expression.
+fn is_there(root: &str, source: &str, scope: &Scope<'_>) -> bool {
+    let is_round = || is_of_repeat(source, scope.leaf);
+    let is_special = match scope.of {
+        Of::Job => item_name(scope.leaf) == Some(root) || (matches!(root, "outputs" | "round") && is_round()),
+        // A child that has no such variable is told when its job is prepared.
+        Of::Children => free::SOMETIMES.contains(&root) || scope.items.iter().any(|name| name == root),
+        Of::Params => false,
+    };
+    free::ROOTS.contains(&root) || free::LIBRARY.contains(&root) || is_special
+}
+
+/// Whether it is the condition of `repeat`, which alone sees what a round gave.
+fn is_of_repeat(source: &str, leaf: &Leaf) -> bool {
+    let condition = leaf.repeat.as_ref().map(|repeat| match &repeat.again {
+        Again::While(text) | Again::Until(text) => text,
+    });
+    condition.is_some_and(|condition| condition.trim() == source.trim())
+}
+
+fn refuse(
+    checker: &mut Checker,
+    source: &str,
+    reference: &Reference,
+    span: &Range<usize>,
+    scope: &Scope<'_>,
+) {
+    let root = &reference.root;
+    let is_call = source[reference.at.end..].trim_start().starts_with('(') && reference.path.is_empty();
+    let what = if is_call { "function" } else { "variable" };
+    let finding =
+        Finding::new(Code::E0306, span.clone(), format!("there is no {what} `{root}`"), "read here");
+    let help = match (root.as_str(), scope.of) {
+        ("outputs" | "round", _) => {
+            "only `while` and `until` of `repeat` see what a round gave; outputs of other \
+                                     jobs are `tasks.NAME.outputs`"
+                .to_owned()
+        }
+        ("tasks" | "matrix" | "item", Of::Params) => {
+            "parameters are settled before any job: only `params`, `env`, `run` and `task` are there"
+                .to_owned()
+        }
+        _ => free::instead(reference, free::SOMETIMES.into_iter().chain(item_name(scope.leaf))),
+    };
+    checker.report(finding.help(help));
+}
+
+/// A variable whose fields are known has no others.
+fn check_field(checker: &mut Checker, owner: &str, path: &[&str], fields: &[&str], span: &Range<usize>) {
+    let Some(field) = path.first().filter(|field| !fields.contains(field)) else { return };
+    let message = format!("`{owner}` has no `{field}`");
+    let finding = Finding::new(Code::E0306, span.clone(), message, "read here");
+    checker.report(match did_you_mean(field, fields.iter().copied()) {
+        Some(meant) => finding.help(format!("did you mean `{owner}.{meant}`?")),
+        None => finding.help(format!("there are: {}", fields.join(", "))),
+    });
+}
+
+/// Expressions see the variables of the job without its secrets.
+fn refuse_secret(checker: &mut Checker, name: &str, span: &Range<usize>, scope: &Scope<'_>) {
+    if scope.leaf.secrets.iter().chain(scope.secrets).any(|secret| secret.name == name) {
+        let message = format!("`{name}` is a secret, and expressions cannot read those");
+        let finding = Finding::new(Code::E0306, span.clone(), message, "it is not among `env`");
+        checker
+            .report(finding.help(format!("the job has it as a variable: write \"${name}\" in the script")));
     }
+}
+
+fn refuse_item(checker: &mut Checker, span: &Range<usize>, scope: &Scope<'_>) {
+    let finding =
+        Finding::new(Code::E0306, span.clone(), "there is no `item` here", "this task has no `foreach`");
+    checker.report(match item_name(scope.leaf) {
+        Some(name) => finding.help(format!("the item is called `{name}` here")),
+        None => finding.help("write `foreach: { items: [ … ] }` to run once for each item"),
+    });
+}
+
+/// What stands behind a reference, without blanks.
+fn after(source: &str, reference: &Reference) -> String {
+    source[reference.at.end..].split_whitespace().collect()
 }
 
 fn check_param(checker: &mut Checker, name: &str, span: &Range<usize>, scope: &Scope<'_>) {
@@ -224,6 +323,17 @@ fn check_script(checker: &mut Checker, text: &Text, template: &Template, scope: 
     }
 }
 
+/// Whether this is what was left of a name with `-` in it: `tasks.get-date.outputs` is a subtraction.
+fn is_cut(name: &str, task: &str, after: &str) -> bool {
+    name.strip_prefix(task).is_some_and(|rest| rest.starts_with('-') && after.starts_with(rest))
+}
+
+/// A job as expressions name it.
+fn written(task: &str) -> String {
+    let is_word = values::is_identifier(task) && !KEYWORDS.contains(&task);
+    if is_word { format!("tasks.{task}") } else { format!("tasks[\"{task}\"]") }
+}
+
 /// Says which of the jobs that expressions read cannot have ended by then. `reachable` says of a full name whether the
 /// leaf depends on it.
 pub(super) fn check_asked(
@@ -232,7 +342,7 @@ pub(super) fn check_asked(
     scope: &Scope<'_>,
     reachable: impl Fn(&str) -> bool,
 ) {
-    for Asked { task, span } in asked {
+    for Asked { task, after, span } in asked {
         let full = scope.siblings.get(task).map_or(task.as_str(), TaskName::as_str);
         if reachable(full) {
             continue;
@@ -245,9 +355,11 @@ pub(super) fn check_asked(
             format!("`{owner}` reads `tasks.{task}`, and there is no such task among those it depends on")
         };
         let finding = Finding::new(Code::E0307, span.clone(), message, "its outcome is not known here");
-        let meant = did_you_mean(task, scope.siblings.keys().map(String::as_str)).filter(|_| !is_there);
+        let names = || scope.siblings.keys().map(String::as_str);
+        let cut = names().find(|name| is_cut(name, task, after));
+        let meant = cut.or_else(|| did_you_mean(task, names()).filter(|_| !is_there));
         checker.report(match meant {
-            Some(meant) => finding.help(format!("did you mean `tasks.{meant}`?")),
+            Some(meant) => finding.help(format!("did you mean `{}`?", written(meant))),
             None => finding.help(format!("write `depends_on: {task}`")),
         });
     }

@@ -6,7 +6,7 @@ use super::actions;
 use super::body::{Body, Known, Owner, Registered};
 use super::children::{self, Child, Siblings};
 use super::declared;
-use super::expressions::{self, Asked, Located};
+use super::expressions::{self, Asked, Located, Of};
 use super::fields::{Checker, Field, Path, Text};
 use super::gate::{self, Need, Rule, When, Written};
 use super::heal::heal;
@@ -266,6 +266,7 @@ impl<'t> TaskFile<'t> {
     ) -> Option<Checked> {
         let params =
             self.params.as_ref().map_or_else(Vec::new, |field| declared::params(checker, field, &ROOT));
+        let defaults = std::mem::take(&mut checker.written);
         let overlap = self
             .overlap
             .as_ref()
@@ -285,7 +286,9 @@ impl<'t> TaskFile<'t> {
         checker.written.clear();
         let context =
             Context { file: &self, name, ground, templates: &templates, params: &params, text: &source.text };
-        let leaves = if is_pipeline { context.pipeline(checker) } else { context.leaf(checker) }?;
+        context.check_defaults(checker, &defaults);
+        let mut leaves = if is_pipeline { context.pipeline(checker) } else { context.leaf(checker) }?;
+        leaves.locate(defaults.iter(), &source.text);
         warn_of_unreachable(checker, &leaves);
         let group = self.group.as_ref().and_then(|field| checker.filled_text(field.value, "group"));
         let metadata = self.metadata.as_ref().map_or(serde_json::Value::Null, |field| {
@@ -412,10 +415,13 @@ impl<'c, 't> Context<'c, 't> {
         self.templates.warn_unused(checker, children.iter().flat_map(|child| &child.extends));
         let mut all = Leaves::default();
         all.locate(file.written.iter().chain(&common), self.text);
+        let items: Vec<String> = children.iter().filter_map(|child| child.keys.item()).collect();
         for child in &children {
             self.child(checker, child, defaults.as_ref(), (&siblings, &outer), &mut all);
         }
         all.finish_finals(&children);
+        check_reads(checker, &all);
+        self.check_common(checker, file.written.iter().chain(&common), items);
         self.check_asked(checker, &all, &siblings);
         Some(all)
     }
@@ -493,7 +499,9 @@ impl<'c, 't> Context<'c, 't> {
             }
         }
         let mut leaf = layers.leaf(checker, draft.name.clone(), action.unwrap_or_else(no_action));
-        leaf.stdin = layers.stdin().and_then(|stdin| self.stdin(checker, stdin, index, siblings, &mut links));
+        leaf.stdin = layers
+            .stdin()
+            .and_then(|stdin| self.stdin(checker, stdin, index, siblings, (&mut links, &mut all.reads)));
         self.uses(&leaf.action, &body, index, &mut links);
         refuse_idle_rule(checker, draft.keys, &links);
         leaf.depends_on = links
@@ -511,7 +519,38 @@ impl<'c, 't> Context<'c, 't> {
     }
 
     fn scope<'s>(&'s self, leaf: &'s Leaf, siblings: &'s Siblings) -> expressions::Scope<'s> {
-        expressions::Scope { leaf, params: self.params, siblings, name: self.name, file: self.text }
+        expressions::Scope {
+            of: Of::Job,
+            leaf,
+            params: self.params,
+            siblings,
+            name: self.name,
+            secrets: &self.ground.settings.secrets,
+            items: &[],
+            file: self.text,
+        }
+    }
+
+    /// What stands beside the children is read by each of them.
+    fn check_common<'w>(
+        &self,
+        checker: &mut Checker,
+        written: impl Iterator<Item = &'w Text>,
+        items: Vec<String>,
+    ) {
+        let any =
+            Leaf { secrets: self.file.keys.secrets.clone(), ..Leaf::new(self.name.clone(), no_action()) };
+        let siblings = Siblings::new();
+        let scope = expressions::Scope { of: Of::Children, items: &items, ..self.scope(&any, &siblings) };
+        expressions::check(checker, written, &scope);
+    }
+
+    fn check_defaults(&self, checker: &mut Checker, defaults: &[Text]) {
+        let any =
+            Leaf { secrets: self.file.keys.secrets.clone(), ..Leaf::new(self.name.clone(), no_action()) };
+        let siblings = Siblings::new();
+        let scope = expressions::Scope { of: Of::Params, ..self.scope(&any, &siblings) };
+        expressions::check(checker, defaults.iter(), &scope);
     }
 
     /// An expression can read only jobs that have ended by then.
@@ -530,7 +569,7 @@ impl<'c, 't> Context<'c, 't> {
         written: &WrittenStdin,
         leaf: usize,
         siblings: &Siblings,
-        links: &mut Vec<Link>,
+        (links, reads): (&mut Vec<Link>, &mut Vec<Read>),
     ) -> Option<Stdin> {
         let (name, place, stream) = match written {
             WrittenStdin::Text(text) => return Some(Stdin::Text { text: text.clone() }),
@@ -546,6 +585,7 @@ impl<'c, 't> Context<'c, 't> {
             }));
             return None;
         };
+        reads.push(Read { leaf, task: task.clone(), place: place.clone(), stream });
         let when = if stream { When::Started } else { When::Succeeded };
         match links.iter_mut().find(|link| link.to == *task) {
             Some(link) if stream && link.kind == LinkKind::Chain => link.kind = LinkKind::Need(when),
@@ -606,11 +646,60 @@ fn warn_of_unreachable(checker: &mut Checker, leaves: &Leaves) {
         return;
     }
     for (at, why) in reach::unreachable(leaves.leaves.iter()) {
-        let name = leaves.leaves[at].name.as_str();
-        let child = name.rsplit_once('/').map_or(name, |(_, child)| child);
+        let child = child_of(&leaves.leaves[at]);
         let message = format!("`{child}` never runs: {why}");
         checker.report(Finding::new(Code::W0206, leaves.places[at].clone(), message, "it never runs"));
     }
+}
+
+/// A pipe has one writer, which writes once, and one reader.
+fn check_reads(checker: &mut Checker, all: &Leaves) {
+    for (at, read) in all.reads.iter().enumerate() {
+        let Some(writer) = all.leaves.iter().find(|leaf| leaf.name == read.task) else { continue };
+        refuse_many(checker, read, writer);
+        if read.stream {
+            refuse_again(checker, read, writer);
+            refuse_again(checker, read, &all.leaves[read.leaf]);
+        }
+        let others = all.reads[..at].iter().filter(|other| other.task == read.task);
+        if let Some(other) = others.into_iter().find(|other| other.stream || read.stream) {
+            let name = child_of(writer);
+            let message =
+                format!("two jobs read what `{name}` puts out, and at least one of them as a stream");
+            let finding = Finding::new(Code::E0137, read.place.clone(), message, "the second reader");
+            checker.report(
+                finding
+                    .also(other.place.clone(), "the first reader")
+                    .help("a pipe has one reader: leave out `stream`, then each gets the whole output"),
+            );
+        }
+    }
+}
+
+/// A job that becomes many has no standard output of its own.
+fn refuse_many(checker: &mut Checker, read: &Read, writer: &Leaf) {
+    if writer.spread.is_some() {
+        let message = format!("`{}` becomes many jobs, so there is no one output to read", child_of(writer));
+        let finding = Finding::new(Code::E0137, read.place.clone(), message, "this reads its output");
+        checker.report(finding.help("write to files, or hand on values as `outputs`"));
+    }
+}
+
+/// What went through a pipe is gone: neither end can begin anew.
+fn refuse_again(checker: &mut Checker, read: &Read, end: &Leaf) {
+    let why = match () {
+        () if end.retry.attempts > 1 => "`retry`",
+        () if end.repeat.is_some() => "`repeat`",
+        () if end.spread.is_some() && end.name != read.task => "`foreach` or `strategy`",
+        () => return,
+    };
+    let message = format!("`{}` is one end of a stream and has {why}", child_of(end));
+    let finding = Finding::new(Code::E0137, read.place.clone(), message, "this streams");
+    checker.report(finding.help(format!("what went through a pipe is gone: leave out `stream`, or {why}")));
+}
+
+fn child_of(leaf: &Leaf) -> &str {
+    leaf.name.as_str().rsplit_once('/').map_or(leaf.name.as_str(), |(_, child)| child)
 }
 
 /// One leaf before it is put together.
@@ -622,6 +711,15 @@ struct Draft<'d, 't> {
     body: &'d Body<'t>,
     written: &'d [Text],
     needs: Vec<Written>,
+}
+
+/// One job reads the standard output of another.
+struct Read {
+    /// The index of the leaf that reads.
+    leaf: usize,
+    task: TaskName,
+    place: Range<usize>,
+    stream: bool,
 }
 
 /// Stands for a body that is missing or wrong: the file has an error then and never becomes active, but what its
@@ -637,6 +735,8 @@ struct Leaves {
     links: Vec<Link>,
     places: Vec<Range<usize>>,
     expressions: Vec<Located>,
+    /// Which jobs read the standard output of others.
+    reads: Vec<Read>,
     /// Which jobs the expressions of a leaf read.
     asked: Vec<(usize, Vec<Asked>)>,
 }

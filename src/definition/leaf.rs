@@ -9,7 +9,7 @@ use super::gate::{self, Precondition, Rule};
 use super::problem::{Code, Finding};
 use super::repeat::{self, Repeat};
 use super::secret::{self, Secret};
-use super::spread::{self, Spread};
+use super::spread::{self, Over, Spread};
 use super::stdin::{self, WrittenStdin};
 use super::task::{Action, Cleanup, Hook, Leaf, ParamType, Retry, Signal, Stop};
 use super::{declared, keys, known, policy};
@@ -38,7 +38,7 @@ pub(super) struct LeafKeys {
     pub(super) rule: Option<(Rule, Range<usize>)>,
     pub(super) spread: Option<(Spread, Range<usize>)>,
     dotenv: Option<Vec<String>>,
-    secrets: Vec<Secret>,
+    pub(super) secrets: Vec<Secret>,
     pub(super) stdin: Option<WrittenStdin>,
     outputs: Option<BTreeMap<String, ParamType>>,
     artifacts: Option<Vec<String>>,
@@ -122,6 +122,16 @@ impl LeafKeys {
             self.signal = policy::signal(checker, field.value, field.key);
         } else {
             self.grace = checker.span(field.value, field.key, true);
+        }
+    }
+}
+
+impl LeafKeys {
+    /// What the item of `foreach` is called here.
+    pub(super) fn item(&self) -> Option<String> {
+        match &self.spread.as_ref()?.0.over {
+            Over::Items { name, .. } => Some(name.clone()),
+            Over::Matrix { .. } => None,
         }
     }
 }

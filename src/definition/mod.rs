@@ -17,6 +17,7 @@ mod expressions;
 mod fields;
 mod file;
 mod flow;
+mod free;
 mod freshness;
 mod gate;
 mod heal;

@@ -1,9 +1,11 @@
 //! One leaf that becomes many jobs: a matrix, or one job for each item of a list.
 
 use super::fields::{Checker, Field, Path, list};
+use super::free;
 use super::keys;
 use super::leaf::hint_at;
 use super::problem::{Code, Finding};
+use super::template::KEYWORDS;
 use super::tree::{Kind, Node};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -188,6 +190,20 @@ fn refuse_too_many(checker: &mut Checker, node: &Node<'_>, spread: &Spread) {
     }
 }
 
+/// Whether expressions know nothing else by this name.
+fn is_free(checker: &mut Checker, name: &str, field: &Field<'_>) -> bool {
+    let others = free::SOMETIMES.into_iter().filter(|other| *other != "item");
+    let is_taken = free::ROOTS.into_iter().chain(free::LIBRARY).chain(others).any(|other| other == name);
+    let is_word = KEYWORDS.contains(&name);
+    if is_taken || is_word {
+        let message = format!("`{name}` cannot be the name of an item");
+        let label = if is_word { "a word of Lua" } else { "expressions know something else by this name" };
+        let finding = Finding::new(Code::E0123, field.value.span.clone(), message, label);
+        checker.report(finding.help("choose another, such as `file`; without `as` it is `item`"));
+    }
+    !(is_taken || is_word)
+}
+
 /// `foreach: {items, as, max_parallel}`, or the items alone.
 pub(super) fn foreach(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) -> Option<Spread> {
     let path = above.child("foreach");
@@ -204,6 +220,7 @@ pub(super) fn foreach(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) 
                     let given = checker.filled_text(field.value, "as");
                     name = given
                         .filter(|name| checker.is_identifier(name, &field.value.span, "an item"))
+                        .filter(|name| is_free(checker, name, &field))
                         .unwrap_or(name);
                 }
                 "max_parallel" => max_parallel = at_once(checker, field.value),

@@ -195,7 +195,8 @@ pub fn references(source: &str) -> Vec<Reference> {
     roots.map(|at| chain(&tokens[at..])).collect()
 }
 
-const KEYWORDS: [&str; 21] = [
+/// Words of Lua that name nothing.
+pub(super) const KEYWORDS: [&str; 21] = [
     "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local", "nil",
     "not", "or", "repeat", "return", "then", "true", "until", "while",
 ];

@@ -334,6 +334,7 @@ const UNSEEN: &[(Code, &str)] = &[
 
 /// The same for single files.
 const UNSEEN_FILES: &[(&str, &str)] = &[
+    ("foreach-as-taken", "names that are taken have no pattern"),
     ("matrix-too-many", "lengths are not multiplied"),
     ("name-dependency", "a dependency may also be written with a name that somebody made up"),
     ("fix-uses-task-blank", "names behind `task:` have no pattern"),
