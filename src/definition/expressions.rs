@@ -4,12 +4,14 @@
 use super::children::Siblings;
 use super::fields::{Checker, Text};
 use super::free;
+use super::gate::Check;
 use super::problem::{Code, Finding};
 use super::repeat::Again;
 use super::secret::Secret;
-use super::shell::{is_posix_shell, safe_script};
+use super::shell::{CodeInArgv, ShellTroubleKind, code_in_argv, code_reader, is_posix_shell, safe_script};
 use super::spread::Over;
-use super::task::{Action, Leaf, Param};
+use super::stdin::Stdin;
+use super::task::{Action, Cleanup, Leaf, Param};
 use super::template::{Expression, KEYWORDS, Reference, Template, TemplateErrorKind, references};
 use super::values;
 use crate::base::{TaskName, did_you_mean};
@@ -87,7 +89,8 @@ pub(super) fn check<'w>(
     scope: &Scope<'_>,
 ) -> Vec<Asked> {
     let mut asked = Vec::new();
-    for text in written {
+    let written: Vec<&Text> = written.collect();
+    for text in &written {
         if text.is_bare {
             check_references(checker, &text.text, &text.span, scope, &mut asked);
             continue;
@@ -112,6 +115,7 @@ pub(super) fn check<'w>(
             }
         }
     }
+    check_argvs(checker, &written, scope);
     asked
 }
 
@@ -289,23 +293,37 @@ fn item_name(leaf: &Leaf) -> Option<&str> {
     }
 }
 
+/// The scripts of a job, each with the words of its interpreter. Those without any are for `sh -eu`.
+fn scripts(leaf: &Leaf) -> Vec<(&str, &[String])> {
+    let mut scripts: Vec<(&str, &[String])> = Vec::new();
+    match &leaf.action {
+        Action::Run { script, shell, .. } => scripts.push((script, shell)),
+        Action::Exec { .. } | Action::Lua { .. } | Action::Script { .. } | Action::Call { .. } => {}
+    }
+    scripts.extend(leaf.cleanup.iter().filter_map(|item| match item {
+        Cleanup::Run { script } => Some((script.as_str(), &[][..])),
+        Cleanup::Exec { .. } | Cleanup::Remove { .. } => None,
+    }));
+    scripts.extend(leaf.preconditions.iter().filter_map(|precondition| match &precondition.check {
+        Check::Run(script) => Some((script.as_str(), &[][..])),
+        Check::Lua(_) => None,
+    }));
+    let status = leaf.freshness.iter().flat_map(|freshness| &freshness.status);
+    scripts.extend(status.map(|script| (script.as_str(), &[][..])));
+    scripts
+}
+
 /// A value must not become code. Where that cannot be promised the text is refused.
 fn check_script(checker: &mut Checker, text: &Text, template: &Template, scope: &Scope<'_>) {
-    let Action::Run { script, shell, .. } = &scope.leaf.action else { return };
-    if *script != text.text {
+    let Some((_, shell)) = scripts(scope.leaf).into_iter().find(|(script, _)| *script == text.text) else {
         return;
+    };
+    // What a text in quotes says is there for everybody to see: `raw("${{")`.
+    let is_open = |expression: &&Expression| expression.is_raw && !references(&expression.source).is_empty();
+    for expression in template.expressions().filter(is_open) {
+        warn_of_raw(checker, place(text, expression.at.clone(), scope.file));
     }
-    for expression in template.expressions().filter(|expression| expression.is_raw) {
-        let span = place(text, expression.at.clone(), scope.file);
-        let finding = Finding::new(
-            Code::W0204,
-            span,
-            "the value becomes a part of the script",
-            "whatever it says is executed",
-        );
-        checker.report(finding.help("leave `raw` out: then the value is one word, whatever it holds"));
-    }
-    if !is_posix_shell(shell) {
+    if !shell.is_empty() && !is_posix_shell(shell) {
         let program = shell.first().map_or("this interpreter", String::as_str);
         for expression in template.expressions().filter(|expression| !expression.is_raw) {
             let span = place(text, expression.at.clone(), scope.file);
@@ -317,10 +335,69 @@ fn check_script(checker: &mut Checker, text: &Text, template: &Template, scope: 
     }
     for trouble in safe_script(template).err().unwrap_or_default() {
         let span = place(text, trouble.at, scope.file);
+        let help = match &trouble.kind {
+            ShellTroubleKind::Evaluated { by } if by.starts_with("sed") => {
+                "or write `sed --sandbox`, which runs nothing"
+            }
+            ShellTroubleKind::Evaluated { by } if by == "awk" => "for example `awk -v x=VALUE '{ … x … }'`",
+            _ => "or give it a variable under `env:`, and read that where it is safe",
+        };
         let finding =
             Finding::new(Code::E0153, span, "a value cannot be put here safely", trouble.kind.to_string());
-        checker.report(finding.help("or give it a variable under `env:`, and read that where it is safe"));
+        checker.report(finding.help(help));
     }
+}
+
+fn warn_of_raw(checker: &mut Checker, span: Range<usize>) {
+    let message = "the value becomes a part of the script";
+    let finding = Finding::new(Code::W0204, span, message, "whatever it says is executed");
+    checker.report(finding.help("leave `raw` out: then the value is one word, whatever it holds"));
+}
+
+/// Programs without a shell around them are told code as a word, or read it.
+fn check_argvs(checker: &mut Checker, written: &[&Text], scope: &Scope<'_>) {
+    let leaf = scope.leaf;
+    let own = match &leaf.action {
+        Action::Exec { argv } => Some(argv),
+        Action::Run { .. } | Action::Lua { .. } | Action::Script { .. } | Action::Call { .. } => None,
+    };
+    let cleanup = leaf.cleanup.iter().filter_map(|item| match item {
+        Cleanup::Exec { argv } => Some(argv),
+        Cleanup::Run { .. } | Cleanup::Remove { .. } => None,
+    });
+    for argv in own.into_iter().chain(cleanup) {
+        let parsed: Result<Vec<Template>, _> = argv.iter().map(|word| Template::parse(word)).collect();
+        let Ok(parsed) = parsed else { continue };
+        for CodeInArgv { word, expression, by } in code_in_argv(&parsed) {
+            let Some(expression) = parsed[word].expressions().nth(expression) else { continue };
+            let Some(text) = written.iter().find(|text| text.text == argv[word]) else { continue };
+            let span = place(text, expression.at.clone(), scope.file);
+            refuse_code(checker, span, expression, &by);
+        }
+    }
+    let (Some(argv), Some(Stdin::Text { text: input })) = (own, &leaf.stdin) else { return };
+    let parsed: Vec<Template> = argv.iter().filter_map(|word| Template::parse(word).ok()).collect();
+    let Some(by) = code_reader(&parsed) else { return };
+    let Some(text) = written.iter().find(|text| text.text == *input) else { return };
+    for expression in Template::parse(input).iter().flat_map(Template::expressions) {
+        let span = place(text, expression.at.clone(), scope.file);
+        refuse_code(checker, span, expression, &by);
+    }
+}
+
+fn refuse_code(checker: &mut Checker, span: Range<usize>, expression: &Expression, by: &str) {
+    if expression.is_raw {
+        return warn_of_raw(checker, span);
+    }
+    let label = format!("`{by}` would run the value as code");
+    let finding = Finding::new(Code::E0153, span, "a value cannot be put here safely", label);
+    checker.report(finding.help(match by {
+        "sh -c" | "bash -c" | "dash -c" | "ash -c" | "zsh -c" | "ksh -c" => format!(
+            "pass it as a further argument: `exec: [{}, 'echo \"$1\"', sh, \"${{{{ … }}}}\"]`",
+            by.replace(' ', ", ")
+        ),
+        _ => "pass it as a further argument, or give it a variable under `env:`".to_owned(),
+    }));
 }
 
 /// Whether this is what was left of a name with `-` in it: `tasks.get-date.outputs` is a subtraction.

@@ -3,6 +3,7 @@
 //! This is the best that can be known without running anything: a function or an alias may hide what it likes.
 
 use super::ShellTroubleKind as Kind;
+use super::programs;
 
 /// The shells whose scripts are read here, by the names of their programs.
 pub(super) const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"];
@@ -13,28 +14,23 @@ const PREFIXES: [&str; 18] = [
     "time", "until", "while", "doas",
 ];
 
-/// Programs other than shells that take code as a word, and the option it follows.
-const INTERPRETERS: [(&str, char); 9] = [
-    ("su", 'c'),
-    ("python", 'c'),
-    ("python3", 'c'),
-    ("perl", 'e'),
-    ("perl", 'E'),
-    ("ruby", 'e'),
-    ("node", 'e'),
-    ("lua", 'e'),
-    ("php", 'r'),
-];
-
-/// The options of ssh that are followed by a word of their own.
-const SSH_OPTIONS: &str = "BbcDEeFIiJLlmOopQRSWw";
-
 #[derive(Debug, Default)]
 pub(super) struct Command {
     words: Vec<Word>,
     word: Option<Word>,
     /// The next word says where output goes or input comes from.
-    is_target: bool,
+    target: Option<Target>,
+    /// The expressions in a text that it reads: behind `<<<`, in `< <( … )`.
+    input: Vec<usize>,
+}
+
+/// What a word behind `<` or `>` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A file.
+    File,
+    /// The text itself.
+    Text,
 }
 
 /// One word, as far as it is known before it is expanded.
@@ -69,16 +65,22 @@ impl Command {
     }
 
     pub(super) fn end_word(&mut self) {
-        if let Some(word) = self.word.take()
-            && !std::mem::take(&mut self.is_target)
-        {
-            self.words.push(word);
+        let Some(word) = self.word.take() else { return };
+        match self.target.take() {
+            None => self.words.push(word),
+            Some(Target::File) if !word.text.starts_with("<(") => {}
+            Some(Target::File | Target::Text) => self.input.extend(word.holes),
         }
     }
 
-    pub(super) fn redirect(&mut self) {
+    pub(super) fn redirect(&mut self, target: Target) {
         self.end_word();
-        self.is_target = true;
+        self.target = Some(target);
+    }
+
+    /// The expressions in what it reads.
+    pub(super) fn input(&self) -> &[usize] {
+        &self.input
     }
 
     /// Whether the next word would be the name of a command.
@@ -140,7 +142,7 @@ impl Command {
         let own = self.own();
         let Some((first, rest)) = own.split_first() else { return Vec::new() };
         let mut verdict = match base(first) {
-            "eval" => rest.iter().flat_map(|word| evaluated(word, "eval")).collect(),
+            "eval" | "alias" => rest.iter().flat_map(|word| evaluated(word, base(first))).collect(),
             "source" | "." | "trap" => rest
                 .iter()
                 .find(|word| !is_option(word))
@@ -154,23 +156,58 @@ impl Command {
             "printf" => after_option(rest, "-v").map(|word| evaluated(word, "printf -v")).unwrap_or_default(),
             _ => Vec::new(),
         };
-        let programs = (0..self.words.len()).flat_map(|at| code_of(&self.words[at], &self.words[at + 1..]));
-        verdict.extend(programs);
+        verdict.extend((0..self.words.len()).flat_map(|at| programs::code_of(&self.words[at..])));
         verdict
     }
 
     /// The program that reads its standard input as code: a shell without a script, a shell far away.
     pub(super) fn reads_code(&self) -> Option<&str> {
-        let reads = |(at, word): (usize, &Word)| {
-            let is_shell = SHELLS.contains(&base(word)) && self.words[at + 1..].iter().all(is_option);
-            is_shell || base(word) == "ssh"
-        };
-        let found = self.words.iter().enumerate().position(reads);
-        found.map(|at| base(&self.words[at]))
+        programs::reader(&self.words)
+    }
+
+    /// The variables that it gives values, and the expressions in those.
+    pub(super) fn gives(&self) -> Vec<(&str, Vec<usize>)> {
+        let own = self.own();
+        let before = &self.words[..self.words.len() - own.len()];
+        let name = own.first().map(base).unwrap_or_default();
+        let declared = if DECLARING.contains(&name) { own } else { &[] };
+        let assigned = before.iter().chain(declared).filter_map(|word| {
+            let (name, _) = word.text.split_once('=').filter(|_| !word.begins_with_hole)?;
+            Some((name.strip_suffix('+').unwrap_or(name), word.holes.clone()))
+        });
+        let mut gives: Vec<(&str, Vec<usize>)> = assigned.collect();
+        let all = |words: &[Word]| words.iter().flat_map(|word| word.holes.clone()).collect::<Vec<usize>>();
+        match (name, own) {
+            ("for", [_, variable, rest @ ..]) => gives.push((&variable.text, all(rest))),
+            ("read", [_, rest @ ..]) => {
+                gives.extend(rest.iter().map(|word| (word.text.as_str(), self.input.clone())));
+            }
+            ("set", [_, rest @ ..]) => gives.extend(ARGUMENTS.map(|argument| (argument, all(rest)))),
+            _ => {}
+        }
+        gives.retain(|(_, holes)| !holes.is_empty());
+        gives
     }
 }
 
-fn base(word: &Word) -> &str {
+impl Word {
+    /// A word of a program that no shell has read.
+    pub(super) fn new(text: String, holes: Vec<usize>, begins_with_hole: bool) -> Word {
+        Word { text, holes, begins_with_hole }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Commands that give values to variables as words.
+const DECLARING: [&str; 5] = ["export", "readonly", "local", "declare", "typeset"];
+
+/// What `set` gives values.
+const ARGUMENTS: [&str; 11] = ["@", "*", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
+pub(super) fn base(word: &Word) -> &str {
     word.text.rsplit('/').next().unwrap_or_default()
 }
 
@@ -180,11 +217,11 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn is_option(word: &Word) -> bool {
+pub(super) fn is_option(word: &Word) -> bool {
     word.text.starts_with(['-', '+']) && !word.begins_with_hole
 }
 
-fn evaluated(word: &Word, by: &str) -> Verdict {
+pub(super) fn evaluated(word: &Word, by: &str) -> Verdict {
     word.holes.iter().map(|hole| (*hole, Kind::Evaluated { by: by.to_owned() })).collect()
 }
 
@@ -221,46 +258,4 @@ fn test(words: &[Word], operators: &[&str]) -> Verdict {
 
 fn after_option<'a>(words: &'a [Word], option: &str) -> Option<&'a Word> {
     words.get(words.iter().position(|word| word.text == option)? + 1)
-}
-
-/// What a program named by `word` runs as code among the words after it.
-fn code_of(word: &Word, rest: &[Word]) -> Verdict {
-    let name = base(word);
-    if name == "ssh" {
-        let remote = rest.get(host(rest)..).unwrap_or_default();
-        return remote.iter().flat_map(|word| evaluated(word, "ssh")).collect();
-    }
-    let other = INTERPRETERS.iter().filter(|(program, _)| *program == name).map(|(_, flag)| *flag);
-    let flags: Vec<char> = if SHELLS.contains(&name) { vec!['c'] } else { other.collect() };
-    let code = flags.iter().filter_map(|flag| Some((flag, code_after(*flag, rest)?)));
-    code.flat_map(|(flag, word)| evaluated(word, &format!("{name} -{flag}"))).collect()
-}
-
-/// The first word after the options, when one of them has this flag.
-fn code_after(flag: char, rest: &[Word]) -> Option<&Word> {
-    let mut has_flag = false;
-    let mut words = rest.iter();
-    while let Some(word) = words.next() {
-        if !is_option(word) {
-            return has_flag.then_some(word);
-        }
-        has_flag |= word.text.contains(flag) && !word.text.starts_with("--");
-        if matches!(word.text.as_str(), "-o" | "+o" | "-O" | "+O") {
-            words.next();
-        }
-        if has_flag && !word.holes.is_empty() {
-            return Some(word);
-        }
-    }
-    None
-}
-
-/// How many words come before what ssh runs: its options and the host.
-fn host(rest: &[Word]) -> usize {
-    let mut at = 0;
-    while let Some(word) = rest.get(at).filter(|word| is_option(word)) {
-        let takes_word = word.text.len() == 2 && word.text.ends_with(|option| SSH_OPTIONS.contains(option));
-        at += 1 + usize::from(takes_word);
-    }
-    at + 1
 }

@@ -4,6 +4,7 @@
 //! arithmetic, after `eval`), the expression is refused.
 
 mod command;
+mod programs;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -123,6 +124,54 @@ pub fn safe_script(template: &Template) -> Result<SafeScript, Vec<ShellTrouble>>
         Some(ShellTrouble { index, at: expression.at.clone(), kind: kind.clone() })
     };
     Err(template.expressions().enumerate().filter_map(trouble).collect())
+}
+
+/// An expression in a word of a program that runs this word as code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CodeInArgv {
+    /// The word.
+    pub(super) word: usize,
+    /// Which of its expressions.
+    pub(super) expression: usize,
+    /// The program, and the option if there is one: `sh -c`.
+    pub(super) by: String,
+}
+
+/// The expressions in a program and its arguments that the program would run as code, without a shell around it.
+pub(super) fn code_in_argv(argv: &[Template]) -> Vec<CodeInArgv> {
+    let mut places = Vec::new();
+    let mut words = Vec::new();
+    for (at, template) in argv.iter().enumerate() {
+        let text = template.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text.as_str()),
+            Piece::Expression(_) => None,
+        });
+        let begins = matches!(template.pieces.first(), Some(Piece::Expression(_)));
+        let first = places.len();
+        places.extend(template.expressions().enumerate().map(|(expression, _)| (at, expression)));
+        words.push(command::Word::new(text.collect(), (first..places.len()).collect(), begins));
+    }
+    let verdict = (0..words.len()).flat_map(|at| programs::code_of(&words[at..]));
+    let mut found: Vec<CodeInArgv> = Vec::new();
+    for (hole, kind) in verdict {
+        let (word, expression) = places[hole];
+        let is_told = found.iter().any(|other| (other.word, other.expression) == (word, expression));
+        if let ShellTroubleKind::Evaluated { by } = kind
+            && !is_told
+        {
+            found.push(CodeInArgv { word, expression, by });
+        }
+    }
+    found
+}
+
+/// The program among these words that reads its standard input as code.
+pub(super) fn code_reader(argv: &[Template]) -> Option<String> {
+    let word = |template: &Template| {
+        command::Word::new(template.fill(&[]), Vec::new(), template.is_single().is_some())
+    };
+    let words: Vec<command::Word> = argv.iter().map(word).collect();
+    programs::reader(&words).map(str::to_owned)
 }
 
 /// Whether the program that `shell:` names reads scripts as a POSIX shell does, going by its file name.

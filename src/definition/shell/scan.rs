@@ -3,8 +3,9 @@
 //! Were the walk ever wrong about a place, the value would still only arrive split or with quotes around it: what is spliced is
 //! always the name of a variable, whose value no shell reads again.
 
-use super::command::{Command, Verdict};
+use super::command::{Command, Target, Verdict};
 use super::{SafeScript, ScriptPart, ShellTroubleKind as Trouble};
+use std::collections::BTreeMap;
 
 /// A place for a value in a script that is otherwise text.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Scanner<'a> {
     pending: Vec<Heredoc>,
     script: SafeScript,
     troubles: Verdict,
+    /// Variables of the script that hold values: to read one is like an expression at that place.
+    holders: BTreeMap<String, Vec<usize>>,
 }
 
 /// What the place at hand is part of, outermost first.
@@ -121,6 +124,7 @@ impl<'a> Scanner<'a> {
             pending: Vec::new(),
             script: SafeScript::default(),
             troubles: Vec::new(),
+            holders: BTreeMap::new(),
         }
     }
 
@@ -224,6 +228,15 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// A variable is read that may hold values: where these would be evaluated, they are by this.
+    fn read(&mut self, name: &str) {
+        for index in self.holders.get(name).cloned().unwrap_or_default() {
+            if let Err(trouble) = self.touch_all(index) {
+                self.troubles.push((index, trouble));
+            }
+        }
+    }
+
     /// Whether what is left of `$'…'` has escapes in it.
     fn has_escapes(&self) -> bool {
         let rest = &self.text[self.at..];
@@ -325,6 +338,7 @@ impl<'a> Scanner<'a> {
         } else if ahead.starts_with("$(") {
             self.push(2, Code::frame(Close::Substitution));
         } else if let Some(inside) = ahead.strip_prefix("${") {
+            self.read(inside[..name(inside)].trim_start_matches(['#', '!']));
             self.push(2 + name(inside), Frame::Parameter { part: Part::Name, is_quoted });
         } else if ahead.starts_with("$[") && self.is_old_arithmetic() {
             self.push(2, Frame::Arithmetic { depth: 0, close: "]" });
@@ -337,6 +351,7 @@ impl<'a> Scanner<'a> {
             self.replace("\\$");
             self.touch();
         } else {
+            self.read(&ahead[1..1 + name(&ahead[1..])]);
             self.literal("$");
         }
     }
@@ -403,9 +418,13 @@ impl<'a> Scanner<'a> {
         let Some(Frame::Code(code)) = self.frames.last_mut() else { return };
         let command = std::mem::take(&mut code.command);
         self.troubles.extend(command.judge());
+        for (name, holes) in command.gives() {
+            self.holders.entry(name.to_owned()).or_default().extend(holes);
+        }
         if let Some(by) = command.reads_code() {
             let by = by.to_owned();
-            let evaluated = code.piped.drain(..).map(|hole| (hole, Trouble::Evaluated { by: by.clone() }));
+            let read = code.piped.drain(..).chain(command.input().iter().copied());
+            let evaluated = read.map(|hole| (hole, Trouble::Evaluated { by: by.clone() }));
             self.troubles.extend(evaluated);
             code.reader = Some(by);
         }
@@ -495,13 +514,14 @@ impl<'a> Scanner<'a> {
             return self.literal(&ahead[..1]);
         }
         if ahead.starts_with("<(") || ahead.starts_with(">(") {
+            code.command.push(&ahead[..2]);
             return self.push(2, Code::frame(Close::Substitution));
         }
         if ahead.starts_with("<<") && !ahead.starts_with("<<<") {
             code.command.end_word();
             return self.announce(ahead);
         }
-        code.command.redirect();
+        code.command.redirect(if ahead.starts_with("<<<") { Target::Text } else { Target::File });
         self.at += ahead.len() - ahead.trim_start_matches(['<', '>', '&', '|']).len();
     }
 
@@ -601,6 +621,11 @@ impl<'a> Scanner<'a> {
             b'"' => self.push(1, Frame::Double),
             b'$' => self.dollar(ahead, true),
             b'`' => self.backtick(),
+            first if first.is_ascii_alphabetic() || first == b'_' => {
+                let length = name(ahead);
+                self.read(&ahead[..length]);
+                self.at += length;
+            }
             _ => self.at += ahead.chars().next().map_or(1, char::len_utf8),
         }
     }

@@ -147,6 +147,137 @@ fn places_where_a_value_would_be_code_are_refused() {
 }
 
 #[test]
+fn programs_that_start_others_are_followed() {
+    for wrapper in [
+        "timeout 5",
+        "nice -n 5",
+        "nohup",
+        "setsid",
+        "sudo -u x",
+        "doas",
+        "env A=b",
+        "stdbuf -oL",
+        "time",
+        "xargs -n1",
+        "docker exec -i c",
+        "find . -exec",
+        "chroot /x",
+        "systemd-run --user",
+        "exec",
+        "command",
+    ] {
+        refused(&format!("{wrapper} sh -c \"echo ${{{{ a }}}}\""), "${{ a }} sh -c");
+    }
+    refused("su root -c \"echo ${{ a }}\"", "${{ a }} su -c");
+    refused("su - root -c 'echo ${{ a }}'", "${{ a }} su -c");
+    refused("su root --command=\"echo ${{ a }}\"", "${{ a }} su --command");
+    refused("runuser -u x -c \"echo ${{ a }}\"", "${{ a }} runuser -c");
+    refused("flock F -c \"echo ${{ a }}\"", "${{ a }} flock -c");
+    refused("script -qec \"echo ${{ a }}\" /dev/null", "${{ a }} script -c");
+    refused("env -S \"echo ${{ a }}\"", "${{ a }} env -S");
+    refused("watch -n 1 ls ${{ a }}", "${{ a }} watch");
+    refused("parallel \"echo ${{ a }} {}\" ::: 1", "${{ a }} parallel");
+    refused("git -c alias.x=\"!echo ${{ a }}\" x", "${{ a }} git -c");
+    refused("git -c ${{ a }} x", "${{ a }} git -c");
+    refused("git submodule foreach \"echo ${{ a }}\"", "${{ a }} git submodule foreach");
+    refused("rsync -e \"ssh -p ${{ a }}\" x y", "${{ a }} rsync -e");
+    refused("ssh -o \"ProxyCommand=nc ${{ a }}\" host", "${{ a }} ssh");
+}
+
+#[test]
+fn interpreters_and_what_they_read_are_known() {
+    for program in ["python", "python3.11", "pypy3", "fish", "expect"] {
+        refused(&format!("{program} -c \"x ${{{{ a }}}}\""), &format!("${{{{ a }}}} {program} -c"));
+    }
+    for program in ["perl", "ruby", "node", "lua5.4", "Rscript", "julia"] {
+        refused(&format!("{program} -e \"x ${{{{ a }}}}\""), &format!("${{{{ a }}}} {program} -e"));
+    }
+    refused("perl -ne 'a' -e \"x ${{ a }}\" ${{ b }}", "${{ a }} perl -e");
+    refused("php -d a=b -r \"x ${{ a }}\"", "${{ a }} php -r");
+    refused("node --eval=\"x ${{ a }}\"", "${{ a }} node --eval");
+    refused("awk \"{ print ${{ a }} }\" f", "${{ a }} awk");
+    refused("awk -F , -v x=1 ${{ a }} ${{ b }}", "${{ a }} awk");
+    refused("sed -i \"s/a/${{ a }}/\" f", "${{ a }} sed");
+    refused("sed -e 's/a/${{ a }}/' ${{ b }}", "${{ a }} sed -e");
+    refused("python3 - <<EOF\nprint(${{ a }})\nEOF", "${{ a }} python3");
+    refused("python3 - x <<EOF\nprint(${{ a }})\nEOF", "${{ a }} python3");
+    refused("perl <<EOF\n${{ a }}\nEOF", "${{ a }} perl");
+    refused("su x <<EOF\n${{ a }}\nEOF", "${{ a }} su");
+    refused("at now <<EOF\n${{ a }}\nEOF", "${{ a }} at");
+    refused("bash -s -- x <<EOF\n${{ a }}\nEOF", "${{ a }} bash");
+    refused("bash <<<\"echo ${{ a }}\"", "${{ a }} bash");
+    refused("bash < <(echo ${{ a }})", "${{ a }} bash");
+    refused("bash <(echo ${{ a }})", "${{ a }} bash");
+    refused("echo ${{ a }} | python3", "${{ a }} python3");
+    refused("echo ${{ a }} | xargs sh -c", "${{ a }} xargs");
+    refused("echo ${{ a }} | xargs -I{} sh -c 'echo {}'", "${{ a }} xargs");
+    refused("alias x=\"echo ${{ a }}\"", "${{ a }} alias");
+}
+
+#[test]
+fn a_variable_that_holds_a_value_is_a_value() {
+    refused("X=\"echo ${{ a }}\"; eval \"$X\"", "${{ a }} eval");
+    refused("X=${{ a }}\nY=\"echo ${X}\"\nsh -c \"$Y\"", "${{ a }} sh -c");
+    refused("export X=${{ a }} && ssh host ls $X", "${{ a }} ssh");
+    refused("for f in ${{ a }}; do eval \"echo $f\"; done", "${{ a }} eval");
+    refused("set -- ${{ a }}; eval \"$1\"", "${{ a }} eval");
+    refused("X=$(cat ${{ a }}); python3 -c \"$X\"", "${{ a }} python3 -c");
+    refused("N=${{ a }}; echo $((N + 1))", "${{ a }} arithmetic");
+    refused("N=${{ a }}; [[ $N -gt 1 ]]", "${{ a }} arithmetic");
+    refused("X=${{ a }}\nsh <<EOF\necho $X\nEOF", "${{ a }} sh");
+    check("X=${{ a }}; echo \"$X\" ${X}", r#"X="${V1}"; echo "$X" ${X}"#);
+    check("X=${{ a }}; sh -c 'echo \"$X\"'", r#"X="${V1}"; sh -c 'echo "$X"'"#);
+    check("Y=1; eval \"$Y\"; X=${{ a }}", r#"Y=1; eval "$Y"; X="${V1}""#);
+}
+
+#[test]
+fn words_that_are_no_code_are_let_pass() {
+    for text in [
+        "flock F tar -c ${{ a }}",
+        "awk -v x=${{ a }} '{ print x }' f",
+        "awk -f p.awk ${{ a }}",
+        "sed --sandbox -e \"s/a/${{ a }}/\" f",
+        "sed -n 5p ${{ a }}",
+        "git -c user.name=${{ a }} commit -m ${{ b }}",
+        "python3 tool.py -c ${{ a }}",
+        "python3 -m tool -c ${{ a }}",
+        "perl -ne print ${{ a }}",
+        "env A=${{ a }} make",
+        "su root -c 'make' ${{ a }}",
+        "echo ${{ a }} | xargs -n1 make",
+        "echo ${{ a }} | xargs sh -c 'echo \"$1\"' sh",
+        "cat <<EOF | python3 tool.py\n${{ a }}\nEOF",
+        "timeout 5 make ${{ a }}",
+        "make -e ${{ a }}",
+        "bash script.sh <<<${{ a }}",
+    ] {
+        safe(text);
+    }
+}
+
+#[test]
+fn words_of_a_program_without_a_shell_are_known_as_well() {
+    #[track_caller]
+    fn check(argv: &[&str], expected: &str) {
+        let argv: Vec<Template> = argv.iter().map(|word| Template::parse(word).unwrap()).collect();
+        let found = super::code_in_argv(&argv).into_iter();
+        let found: Vec<String> =
+            found.map(|code| format!("{}.{} {}", code.word, code.expression, code.by)).collect();
+        assert_eq!(found.join(", "), expected);
+    }
+    check(&["sh", "-c", "echo ${{ a }} ${{ b }}"], "2.0 sh -c, 2.1 sh -c");
+    check(&["sh", "-c", "echo \"$1\"", "sh", "${{ a }}"], "");
+    check(&["env", "A=b", "bash", "-ec", "${{ a }}"], "4.0 bash -c");
+    check(&["sudo", "-u", "x", "sh", "-c", "${{ a }}"], "5.0 sh -c");
+    check(&["su", "-c", "${{ a }}", "x"], "2.0 su -c");
+    check(&["ssh", "host", "ls ${{ a }}"], "2.0 ssh");
+    check(&["python3", "-c", "print(${{ a }})", "${{ b }}"], "2.0 python3 -c");
+    check(&["node", "-e", "f(${{ a }})"], "2.0 node -e");
+    check(&["eval", "${{ a }}"], "");
+    check(&["${{ a }}", "${{ b }}"], "");
+}
+
+#[test]
 fn shells_are_known_by_their_names() {
     let is =
         |words: &[&str]| is_posix_shell(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
