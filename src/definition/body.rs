@@ -123,6 +123,15 @@ impl<'t> Body<'t> {
             "run" => checker.plain_template(field.value, "run").map(|script| run(script, shell)),
             "exec" => policy::argv(checker, field.value).map(|argv| Action::Exec { argv }),
             "lua" => checker.filled_text(field.value, "lua").map(|text| Action::Lua { text }),
+            "script" if is_no_lua(field) => {
+                let message = "`script` names a Lua file below `scripts/`";
+                let finding =
+                    Finding::new(Code::E0124, field.value.span.clone(), message, "this is no Lua file");
+                checker.report(
+                    finding.help("for a command or a script of a shell write `run`, or `exec: [ … ]`"),
+                );
+                None
+            }
             "script" => {
                 checker.path_below(field.value, "script", "scripts").map(|file| Action::Script { file })
             }
@@ -182,6 +191,15 @@ impl<'t> Body<'t> {
         }
         Some(Action::Call { function, with })
     }
+}
+
+/// Whether a command stands where a Lua file is meant.
+fn is_no_lua(field: &Field<'_>) -> bool {
+    let Some(text) = field.value.as_text().map(str::trim) else { return false };
+    let ending =
+        text.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or("", |(_, ending)| ending);
+    let is_other = matches!(ending, "sh" | "bash" | "zsh" | "py" | "rb" | "pl" | "js" | "ts" | "php");
+    text.contains(char::is_whitespace) || text.starts_with("./") || is_other
 }
 
 /// What `uses` and `with` can name.

@@ -76,12 +76,42 @@ fn output(checker: &mut Checker, field: &Field<'_>, above: &Path<'_>) -> Option<
     let mut kind = ParamType::String;
     for entry in checker.fields(field.value, &path)? {
         match entry.key {
-            "type" => kind = checker.choice(entry.value, "type", &TYPES)?,
+            "type" => kind = self::kind(checker, entry.value)?,
             "description" => _ = checker.text(entry.value, "description"),
             _ => _ = checker.unknown(&entry, &path, &keys::OUTPUT),
         }
     }
     Some(kind)
+}
+
+/// Words of other languages for the same types.
+const FOREIGN: [(&str, &str); 12] = [
+    ("int", "integer"),
+    ("long", "integer"),
+    ("float", "number"),
+    ("double", "number"),
+    ("bool", "boolean"),
+    ("str", "string"),
+    ("text", "string"),
+    ("array", "list"),
+    ("object", "json"),
+    ("map", "json"),
+    ("dict", "json"),
+    ("choice", "string"),
+];
+
+/// The value of `type`.
+fn kind(checker: &mut Checker, node: &Node<'_>) -> Option<ParamType> {
+    let foreign = node.as_text().and_then(|text| FOREIGN.iter().find(|(word, _)| *word == text));
+    let Some((word, ours)) = foreign else { return checker.choice(node, "type", &TYPES) };
+    let message = format!("`{word}` is not a value of `type`");
+    let finding =
+        Finding::new(Code::E0122, node.span.clone(), message, format!("here it is called `{ours}`"));
+    checker.report(match *word {
+        "choice" => finding.help("write the values under `enum`; `type` is that of each of them"),
+        _ => finding.fix(node.span.clone(), *ours).help(format!("write `type: {ours}`")),
+    });
+    None
 }
 
 /// `day` and `DAY` would be the same variable.
@@ -178,7 +208,7 @@ impl Draft {
     fn take(&mut self, checker: &mut Checker, field: &Field<'_>, path: &Path<'_>, object: &Object) {
         let (key, value, span) = (field.key, field.value, field.value.span.clone());
         match key {
-            "type" => self.kind = checker.choice(value, key, &TYPES),
+            "type" => self.kind = kind(checker, value),
             "default" => match value.kind {
                 Kind::Null => checker.no_value(value, key),
                 Kind::Broken => {}

@@ -3,6 +3,7 @@
 //! What a key means is not known here.
 
 use super::flow;
+use super::guessed;
 use super::keys::Object;
 use super::known;
 use super::problem::{Code, Finding};
@@ -197,6 +198,10 @@ impl Checker {
             None => format!("unknown field `{key}`"),
         };
         let finding = Finding::new(Code::E0104, field.place.clone(), message, "not a field of this object");
+        if let Some((help, is_body)) = guessed::instead(key, object) {
+            self.report(finding.help(help));
+            return is_body;
+        }
         let foreign = object.keys().find(|ours| ours.foreign.contains(&key)).map(|ours| ours.name);
         let meant = did_you_mean(key, object.names());
         self.report(match foreign {
@@ -216,7 +221,10 @@ impl Checker {
             format!("`{what}` has no value"),
             "expected a value here",
         );
-        self.report(finding.help("write a value, or remove the key; an empty text is \"\""));
+        self.report(finding.help(match what {
+            "run" => NO_COMMAND,
+            _ => "write a value, or remove the key; an empty text is \"\"",
+        }));
     }
 
     fn wrong_shape(&mut self, node: &Node<'_>, what: &str, expected: &str) {
@@ -244,6 +252,15 @@ impl Checker {
             Kind::Text { text, .. } => Some(text.clone().into_owned()),
             Kind::Null => {
                 self.no_value(node, what);
+                None
+            }
+            Kind::List(_) if what == "run" => {
+                let message = "`run` must be text";
+                let finding = Finding::new(Code::E0110, node.span.clone(), message, "this is a list");
+                self.report(finding.help(
+                    "several commands are lines of one text (`run: |`), or `steps`; a program with its arguments is \
+                     `exec: [ … ]`",
+                ));
                 None
             }
             Kind::List(_) | Kind::Map(_) => {
@@ -277,11 +294,20 @@ impl Checker {
     /// Text that is more than blanks and may hold expressions.
     pub(super) fn filled_template(&mut self, node: &Node<'_>, what: &str) -> Option<String> {
         let text = self.template(node, what)?;
-        if text.trim().is_empty() {
-            self.no_value(node, what);
-            return None;
+        self.filled(text, node, what)
+    }
+
+    fn filled(&mut self, text: String, node: &Node<'_>, what: &str) -> Option<String> {
+        if !text.trim().is_empty() {
+            return Some(text);
         }
-        Some(text)
+        let message = format!("`{what}` is empty");
+        let finding = Finding::new(Code::E0116, node.span.clone(), message, "expected more than nothing");
+        self.report(finding.help(match what {
+            "run" => NO_COMMAND,
+            _ => "write a value, or remove the key",
+        }));
+        None
     }
 
     /// Text that is more than blanks and whose expressions were noted before.
@@ -335,11 +361,7 @@ impl Checker {
     /// Text that is more than blanks.
     pub(super) fn filled_text(&mut self, node: &Node<'_>, what: &str) -> Option<String> {
         let text = self.text(node, what)?;
-        if text.trim().is_empty() {
-            self.no_value(node, what);
-            return None;
-        }
-        Some(text)
+        self.filled(text, node, what)
     }
 
     /// `true` or `false` and nothing else.
@@ -520,6 +542,8 @@ impl Checker {
         Some(path)
     }
 }
+
+const NO_COMMAND: &str = "write a command; one that does nothing is `run: \"true\"`";
 
 /// Keys that were met and where. Few keys are compared one by one, which is faster than to hash them.
 #[derive(Default)]

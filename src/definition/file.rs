@@ -186,6 +186,9 @@ fn task(
         let is_command = root.as_text().is_some_and(|text| !text.contains('\n'));
         checker.report(match root.as_text().filter(|_| is_command) {
             Some(text) => finding.help(format!("to run a command write `run: {text}`")),
+            None if matches!(root.kind, Kind::List(_)) => {
+                finding.help("write `steps:` above the list to run its entries one after the other")
+            }
             None => finding,
         });
         return None;

@@ -134,7 +134,29 @@ const WHENS: [(&str, When); 5] = [
 /// The entries of `depends_on`: names, or `{task, when}`.
 pub(super) fn needs(checker: &mut Checker, field: &Field<'_>, above: &Path<'_>) -> Vec<Written> {
     let path = above.child("depends_on");
+    if let Some(entries) = as_in_compose(field.value) {
+        let message = "`depends_on` is a name, or a list of names and of `{ task, when }`";
+        let finding =
+            Finding::new(Code::E0110, field.value.span.clone(), message, "a mapping by name, as in Compose");
+        checker.report(finding.help(format!("write `depends_on: [{}]`", entries.join(", "))));
+        return Vec::new();
+    }
     list(field.value).iter().filter_map(|item| need(checker, item, &path)).collect()
+}
+
+/// `{a: {condition: service_completed_successfully}}`, written as it is here.
+fn as_in_compose(node: &Node<'_>) -> Option<Vec<String>> {
+    let Kind::Map(entries) = &node.kind else { return None };
+    let entry = |(key, value): &(Node<'_>, Node<'_>)| {
+        let Kind::Map(inner) = &value.kind else { return None };
+        let condition = inner.iter().find(|(key, _)| key.as_text() == Some("condition"))?.1.as_text();
+        let when = match condition {
+            Some("service_started" | "service_healthy") => "started",
+            Some(_) | None => "succeeded",
+        };
+        Some(format!("{{ task: {}, when: {when} }}", key.as_text()?))
+    };
+    entries.iter().map(entry).collect::<Option<Vec<String>>>().filter(|entries| !entries.is_empty())
 }
 
 fn need(checker: &mut Checker, item: &Node<'_>, path: &Path<'_>) -> Option<Written> {

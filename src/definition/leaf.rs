@@ -12,7 +12,8 @@ use super::secret::{self, Secret};
 use super::spread::{self, Over, Spread};
 use super::stdin::{self, WrittenStdin};
 use super::task::{Action, Cleanup, Hook, Leaf, ParamType, Retry, Signal, Stop};
-use super::{declared, keys, known, policy};
+use super::tree::{Kind, Node};
+use super::{declared, flow, keys, known, policy, values};
 use crate::base::{Millis, TaskName};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -148,10 +149,40 @@ pub(super) fn hint_at(checker: &mut Checker, place: &Range<usize>, alias: &str, 
 }
 
 pub(super) fn environment(checker: &mut Checker, field: &Field<'_>) -> BTreeMap<String, String> {
+    if let Kind::List(items) = &field.value.kind {
+        refuse_list(checker, field, items);
+        return BTreeMap::new();
+    }
     let entries = checker.template_map(field.value, field.key);
     let is_good =
         |(name, place, _): &(String, Range<usize>, String)| checker.is_identifier(name, place, "a variable");
     entries.into_iter().filter(is_good).map(|(name, _, text)| (name, text)).collect()
+}
+
+/// `[A=b]`, as Compose has it.
+fn refuse_list(checker: &mut Checker, field: &Field<'_>, items: &[Node<'_>]) {
+    let pair = |item: &Node<'_>| {
+        let (name, value) = item.as_text()?.split_once('=')?;
+        values::is_identifier(name).then(|| format!("{name}: {}", flow::scalar(value)))
+    };
+    let pairs: Option<Vec<String>> = items.iter().map(pair).collect();
+    let finding = Finding::new(
+        Code::E0110,
+        field.value.span.clone(),
+        format!("`{}` must be a mapping", field.key),
+        "this is a list",
+    );
+    let span = &field.value.span;
+    // Between brackets, and not line by line: there the end of the list is not where it seems to be.
+    let is_flow = items.first().is_some_and(|first| first.span.start == span.start + 1);
+    checker.report(match pairs.filter(|pairs| !pairs.is_empty()) {
+        Some(pairs) => {
+            let mapping = format!("{{ {} }}", pairs.join(", "));
+            let finding = finding.help(format!("write `{}: {mapping}`", field.key));
+            if is_flow { finding.fix(span.clone(), mapping) } else { finding }
+        }
+        None => finding.help(format!("write `{}: {{ NAME: value }}`", field.key)),
+    });
 }
 
 /// Decodes `defaults`: keys for every child.

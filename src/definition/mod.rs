@@ -20,6 +20,7 @@ mod flow;
 mod free;
 mod freshness;
 mod gate;
+mod guessed;
 mod heal;
 pub(crate) mod keys;
 mod known;

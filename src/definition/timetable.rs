@@ -210,13 +210,42 @@ fn cron(checker: &mut Checker, node: &Node<'_>, expression: &str, zone: &Zone) -
                 error.to_string(),
                 "this part is wrong",
             );
-            checker.report(match error.hint() {
-                Some(hint) => finding.help(hint),
-                None => finding,
+            checker.report(match (guessed(expression), error.hint()) {
+                (Some(Guessed::Word(word)), _) => {
+                    let word = format!("\"{word}\"");
+                    finding.help(format!("write `{word}`, in quotes")).fix(node.span.clone(), word)
+                }
+                (Some(Guessed::Help(help)), _) => finding.help(help),
+                (None, Some(hint)) => finding.help(hint),
+                (None, None) => finding,
             });
             None
         }
     }
+}
+
+/// What was meant by something that is no expression.
+enum Guessed {
+    /// Exactly this word.
+    Word(String),
+    Help(String),
+}
+
+const REBOOT: &str =
+    "nothing fires at the start of the host in this version: let what starts the system call `neap run`";
+
+fn guessed(expression: &str) -> Option<Guessed> {
+    let text = expression.trim();
+    if text.eq_ignore_ascii_case("@reboot") {
+        return Some(Guessed::Help(REBOOT.to_owned()));
+    }
+    let named = ["hourly", "daily", "midnight", "weekly", "monthly", "yearly", "annually"];
+    if let Some(word) = named.iter().find(|word| text.eq_ignore_ascii_case(word)) {
+        return Some(Guessed::Word(format!("@{word}")));
+    }
+    let (zone, rest) = text.strip_prefix("CRON_TZ=").or_else(|| text.strip_prefix("TZ="))?.split_once(' ')?;
+    let rest = rest.trim();
+    Some(Guessed::Help(format!("write `schedule: {{ cron: \"{rest}\", timezone: {zone} }}`")))
 }
 
 /// A part of a scalar's text as a place in the file; the whole scalar when the two differ.

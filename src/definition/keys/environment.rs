@@ -35,6 +35,7 @@ pub(super) const SUBJECT: Subject = Subject {
             .example("env: { PGHOST: db1, STAMP: \"${{ run.date }}\" }\nrun: pg_dump app\n"),
         Key::new("dotenv", Shape::List(&Shape::Template), "Files with further variables, relative to the project.")
             .at(Places::ALL)
+            .foreign(&["env_file", "env-file", "env_files"])
             .more("Lines `NAME=value`. A later file wins over an earlier one, and `env` over all of them.")
             .example("dotenv: [.env, .env.local]\nrun: ./serve\n"),
         Key::new("secrets", Shape::List(&Shape::Either(&[Shape::Identifier, Shape::Object(&SECRET)])), "Variables whose values nobody may see.")
@@ -87,14 +88,17 @@ const PARAM_KEYS: [Key; 8] = [
     TYPE.without("guessed from the default").more("Words of a command line are read by it."),
     Key::new("default", Shape::Any, "What holds when nothing is given.")
         .more("Without it the parameter is simply not there. It may be a text with expressions, evaluated for each run."),
-    Key::new("enum", Shape::List(&Shape::Any), "The only values that are possible."),
+    Key::new("enum", Shape::List(&Shape::Any), "The only values that are possible.")
+        .foreign(&["choices", "options", "values", "one_of"]),
     Key::new("required", Shape::Boolean, "Whether it must be given.")
         .default("false")
         .more("A parameter with a default cannot be required."),
     Key::new("pattern", Shape::Filled, "A regular expression that must fit the whole text.")
         .more("Only for the type `string`. No anchors are needed."),
-    Key::new("minimum", Shape::Number(None, None), "The smallest number, or the shortest text or list."),
-    Key::new("maximum", Shape::Number(None, None), "The largest number, or the longest text or list."),
+    Key::new("minimum", Shape::Number(None, None), "The smallest number, or the shortest text or list.")
+        .foreign(&["min", "min_length"]),
+    Key::new("maximum", Shape::Number(None, None), "The largest number, or the longest text or list.")
+        .foreign(&["max", "max_length"]),
     Key::new("description", Shape::Text, "What it is for."),
 ];
 

@@ -41,17 +41,17 @@ pub(super) const SUBJECT: Subject = Subject {
         Key::new("continue_on_error", Shape::Boolean, "Its failure neither fails the run nor stops what depends on it.")
             .at(Places::JOBS)
             .default("false")
+            .foreign(&["allow_failure", "ignore_error", "ignore_errors", "continue-on-error"])
             .example("tasks:\n  lint: { run: make lint, continue_on_error: true }\n  build: { depends_on: lint, run: make }\n"),
         Key::new("strategy", Shape::Object(&STRATEGY), "One job for each combination of some values.")
             .at(Places::JOB)
-            .foreign(&["matrix"])
             .more("Expressions read the values of a cell as `matrix.NAME`. Every cell is a job of its own, with its own log and retries.")
             .example(
                 "strategy:\n  matrix: { os: [linux, macos], version: [1, 2] }\n  exclude: [{ os: macos, version: 1 }]\n  include: [{ os: linux, version: 3 }]\n  max_parallel: 2\n  fail_fast: false\nrun: ./test ${{ matrix.os }} ${{ matrix.version }}\n",
             ),
         Key::new("foreach", Shape::Either(&[Shape::Values, Shape::Object(&FOREACH)]), "One job for each item of a list.")
             .at(Places::JOB)
-            .foreign(&["loop", "for_each", "with_items"])
+            .foreign(&["loop", "for", "for_each", "with_items"])
             .more("The list, or one expression that gives it, such as the output of an earlier job. Expressions read the item as `item`.")
             .example("foreach: { items: [a.csv, b.csv], as: file, max_parallel: 1 }\nrun: ./load ${{ file }}\n"),
     ],

@@ -291,7 +291,6 @@ impl Object {
     }
 
     /// Whether it is a smaller mapping, and no place for jobs.
-    #[cfg(feature = "cli")]
     pub(crate) fn is_small(&self) -> bool {
         matches!(self.keys, Keys::These(_))
     }

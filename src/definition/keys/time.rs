@@ -9,7 +9,7 @@ pub(super) const SUBJECT: Subject = Subject {
     keys: &[
         Key::new("schedule", Shape::List(&Shape::Either(&[Shape::Special(&CRON), Shape::Object(&ENTRY)])), "When runs are created without anybody asking.")
             .at(Places::FILE)
-            .foreign(&["on", "cron"])
+            .foreign(&["on", "cron", "schedule_interval", "crontab"])
             .more(
                 "A bare text is a cron expression: five fields (minute, hour, day of month, month, weekday), six with \
                  seconds first, or `\"@daily\"` and its like. Quote it: a leading `*` means something else to YAML. Each \
@@ -93,7 +93,7 @@ pub(in crate::definition) const ENTRY: Object = Object::new(
             .more("It counts from the Unix epoch, so that a restart does not shift the beat.")
             .foreign(&["interval"]),
         Key::new("at", Shape::Filled, "A single moment: a date with a time.").more("It fires once, in the time zone of the entry."),
-        Key::new("timezone", Shape::Special(&ZONE), "The time zone of `cron` and `at`.").without("that of `neap.yaml`"),
+        Key::new("timezone", Shape::Special(&ZONE), "The time zone of `cron` and `at`.").foreign(&["tz", "time_zone", "zone"]).without("that of `neap.yaml`"),
         Key::new("params", Shape::Map(Names::Any, &Shape::Any), "The parameters of the runs.").without("the defaults of the parameters"),
         Key::new("enabled", Shape::Boolean, "`false` keeps the entry in the file without effect.").default("true"),
         OVERLAP,
