@@ -205,12 +205,8 @@ impl Reading<'_> {
         };
         let (command, input) = percent::split(rest);
         let command = command.trim().to_owned();
-        let has_expression =
-            command.contains("${{") || input.as_ref().is_some_and(|text| text.contains("${{"));
-        if has_expression || command.is_empty() {
-            let why =
-                if has_expression { "`${{` begins an expression in neap" } else { "there is no command" };
-            return self.not_translated(number, text.trim(), why.into());
+        if command.is_empty() {
+            return self.not_translated(number, text.trim(), "there is no command".into());
         }
         let name = self.names.take(&naming::name_of(&command));
         let job = Job { number, text, entry, user, command, input };
@@ -237,7 +233,7 @@ impl Reading<'_> {
         self.surroundings(job, &mut block);
         block.text("run", &literal(&job.command));
         if let Some(input) = &job.input {
-            block.text("stdin", input);
+            block.text("stdin", &literal(input));
         }
         if let Some(mail) = &self.mail {
             block.comment(format!("not translated: MAILTO={mail} — neap sends no mail; once it can:"));
@@ -283,10 +279,7 @@ impl Reading<'_> {
         }
         let mut env = Block::default();
         for (name, value) in self.variables.iter().filter(|(name, _)| *name != "SHELL") {
-            match value.contains("${{") {
-                true => env.comment(format!("not translated: {name}={value} — `${{{{` begins an expression")),
-                false => env.text(name, value),
-            }
+            env.text(name, &literal(value));
         }
         block.block("env", env);
         let is_own = job.user.is_none() || job.user == self.options.user;
@@ -330,6 +323,7 @@ fn is_identifier(name: &str) -> bool {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(is_word)
 }
+
 /// What `${{` begins is an expression here, and was only text there.
 fn literal(command: &str) -> String {
     command.replace("${{", "${{ raw('${{') }}")

@@ -23,7 +23,7 @@ pub fn dagu(text: &str, file: &str, folder: &str) -> Result<Imported, NotReadabl
     let stem = file.rsplit('/').next().unwrap_or(file).rsplit_once('.').map_or(file, |(stem, _)| stem);
     let wish = get(&root, "name").and_then(foreign::word).unwrap_or_else(|| stem.to_owned());
     let name = Names::below(folder).take(&wish);
-    let mut dag = Dag { text, root: &root, params: BTreeMap::new(), remarks: Vec::new() };
+    let mut dag = Dag { text, root: &root, folder, params: BTreeMap::new(), remarks: Vec::new() };
     let (schedules, body) = dag.import(file, steps);
     dag.remarks.sort();
     dag.remarks.dedup();
@@ -35,6 +35,8 @@ pub fn dagu(text: &str, file: &str, folder: &str) -> Result<Imported, NotReadabl
 struct Dag<'f> {
     text: &'f str,
     root: &'f Value,
+    /// Where new files go.
+    folder: &'f str,
     /// What stands for each parameter in a command: `${PARAM_DAY}`.
     params: BTreeMap<String, String>,
     remarks: Vec<Remark>,
@@ -223,7 +225,7 @@ impl Dag<'_> {
                 let id = value.get("name").and_then(foreign::word).unwrap_or_else(|| "exit".into());
                 let path = vec!["handlerOn".to_owned(), key];
                 let step = Step { id: unique(&id, |_| false), value, needs: Vec::new(), path };
-                let body = self.child(&step, &[]);
+                let body = self.child(&step, &[], &[]);
                 last.block(&step.id, body);
             } else {
                 let what = format!("handlerOn.{key}: {}", foreign::shown(value));

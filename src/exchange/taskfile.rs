@@ -138,6 +138,15 @@ impl<'f> Book<'f> {
             [None, None] => {}
         }
         self.odd_keys(name, task, &mut block);
+        if cmds::elsewhere(task).is_some() {
+            block.text("run", "true");
+            return Some(NewFile {
+                name: self.names[name].clone(),
+                line,
+                schedules: Vec::new(),
+                text: block.render(),
+            });
+        }
         let mut scope = self.global.clone();
         self.declare(task, &mut scope, &mut block, name);
         let cmds = cmds::of(task);
@@ -159,11 +168,9 @@ impl<'f> Book<'f> {
         if let Some(vars) = task.get("vars") {
             scope.declare(vars);
         }
-        let required = task.get("requires").and_then(|requires| requires.get("vars"));
-        for item in required.map_or(&[][..], foreign::list) {
-            let own = foreign::word(item).or_else(|| item.get("name").and_then(foreign::word));
-            if let Some(own) = &own {
-                scope.require(own);
+        for item in required(task) {
+            if let Some(own) = name_of(item) {
+                scope.require(&own);
             }
             if item.is_mapping() {
                 let why =
@@ -178,15 +185,13 @@ impl<'f> Book<'f> {
             let what = format!("{key}: {}", foreign::shown(value));
             self.untold(block, &["tasks", name, &key], what, why_not(&key));
         }
-        if let Some(platforms) = task.get("platforms").and_then(foreign::words)
-            && !cmds::is_linux(&platforms)
-        {
+        if let Some(platforms) = cmds::elsewhere(task) {
             let what = format!("platforms: {}", platforms.join(", "));
             self.untold(
                 block,
                 &["tasks", name, "platforms"],
                 what,
-                "neap runs on Linux; the task would do nothing",
+                "neap runs on Linux; the task does nothing",
             );
         }
     }
@@ -208,6 +213,16 @@ impl<'f> Book<'f> {
         }
         calls
     }
+}
+
+/// The variables that a task must be given, as they are written.
+fn required(task: &Value) -> &[Value] {
+    task.get("requires").and_then(|requires| requires.get("vars")).map_or(&[][..], foreign::list)
+}
+
+/// The name of such a variable.
+fn name_of(item: &Value) -> Option<String> {
+    foreign::word(item).or_else(|| item.get("name").and_then(foreign::word))
 }
 
 /// Why a key has no equal, and what to do.

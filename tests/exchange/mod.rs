@@ -60,8 +60,16 @@ fn shown(imported: &Imported) -> String {
     text
 }
 
+/// Tasks that are imported from files of their own.
+fn used_tasks(text: &str) -> impl Iterator<Item = &str> {
+    let uses = text.lines().filter_map(|line| line.trim().strip_prefix("uses: "));
+    uses.filter_map(|name| name.trim_matches(['"', '\'']).strip_prefix("task:"))
+}
+
 fn problems(imported: &Imported) -> Vec<String> {
-    let sources = imported.files.iter().map(|file| Source::new(file.path(), file.text.as_str()));
+    let others = imported.files.iter().flat_map(|file| used_tasks(&file.text));
+    let own = imported.files.iter().map(|file| Source::new(file.path(), file.text.as_str()));
+    let sources = own.chain(others.map(|name| Source::new(format!("tasks/{name}.yaml"), "run: ls")));
     let catalog = Catalog::load(sources, &Registered::default(), &Settings::new(Zone::utc()), None);
     catalog.problems().iter().map(ToString::to_string).collect()
 }

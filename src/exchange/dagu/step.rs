@@ -1,7 +1,8 @@
 //! One step of a Dagu file: a child of the pipeline.
 
 use super::super::foreign::{self, entries};
-use super::{Block, Dag, camel, get, unique};
+use super::surroundings::{self, is_identifier};
+use super::{Block, Dag, Names, camel, get, unique};
 use serde_yaml::Value;
 
 /// A step with its name among ours.
@@ -57,6 +58,9 @@ const KNOWN: [&str; 22] = [
     "stderr",
     "shellArgs",
 ];
+/// So many rounds can be said.
+const MOST: u64 = 1_000_000;
+
 /// Keys that make a step something other than a command of this machine.
 const OTHER_BODIES: [&str; 12] = [
     "executor",
@@ -97,7 +101,7 @@ impl Dag<'_> {
                 child.texts("depends_on", &needs);
             }
             let outputs = self.outputs_before(steps, step, &named);
-            child.append(self.child(step, &outputs));
+            child.append(self.child(step, &outputs, &[(self.root, &["preconditions"])]));
             children.block(&step.id, child);
         }
         children
@@ -126,8 +130,13 @@ impl Dag<'_> {
         outputs
     }
 
-    /// Everything about a step but what it waits for.
-    pub(super) fn child(&mut self, step: &Step<'_>, outputs: &[(String, String)]) -> Block {
+    /// Everything about a step but what it waits for. `above` holds conditions of the whole that it must meet as well.
+    pub(super) fn child(
+        &mut self,
+        step: &Step<'_>,
+        outputs: &[(String, String)],
+        above: &[(&Value, &[&str])],
+    ) -> Block {
         let path: Vec<&str> = step.path.iter().map(String::as_str).collect();
         let value = step.value;
         let mut block = Block::default();
@@ -138,11 +147,14 @@ impl Dag<'_> {
         self.dotenv(&mut block);
         let mut env = self.env(value, &path);
         for (name, id) in outputs {
-            env.known.text(name, &format!("${{{{ tasks.{id}.outputs.{name} }}}}"));
+            // A name with a hyphen in it would be a subtraction.
+            let task = if is_identifier(id) { format!("tasks.{id}") } else { format!("tasks[\"{id}\"]") };
+            env.known.text(name, &format!("${{{{ {task}.outputs.{name} }}}}"));
         }
         block.block("env", std::mem::take(&mut env.known));
-        self.preconditions(self.root, &["preconditions"], &mut block);
-        self.preconditions(value, &path, &mut block);
+        let own: (&Value, &[&str]) = (value, &path);
+        let conditions: Vec<(&Value, &[&str])> = above.iter().copied().chain([own]).collect();
+        self.preconditions(&conditions, &mut block);
         self.policies(value, &path, &mut block);
         self.odd_keys(value, &path, &mut block);
         self.body(value, &path, env.asked, &mut block);
@@ -150,9 +162,11 @@ impl Dag<'_> {
     }
 
     fn odd_keys(&mut self, value: &Value, path: &[&str], block: &mut Block) {
+        let is_other = OtherDag::of(value).is_some();
         for (key, value) in entries(value) {
             let name = camel(&key);
-            if KNOWN.contains(&name.as_str()) || OTHER_BODIES.contains(&name.as_str()) {
+            let is_handed_on = name == "params" && is_other;
+            if is_handed_on || KNOWN.contains(&name.as_str()) || OTHER_BODIES.contains(&name.as_str()) {
                 continue;
             }
             let why = match name.as_str() {
@@ -240,9 +254,13 @@ impl Dag<'_> {
             return self.untold(block, path, format!("repeatPolicy: {}", foreign::shown(repeat)), why);
         }
         let every = get(repeat, "intervalSec").and_then(Value::as_u64).unwrap_or(60);
-        let limit = get(repeat, "limit").and_then(Value::as_u64);
-        let limit = limit.map(|limit| format!(", limit: {limit}")).unwrap_or_default();
-        block.plain("repeat", format!("{{ until: \"false\", every: {every}s{limit} }}"));
+        let limit = get(repeat, "limit").and_then(Value::as_u64).filter(|limit| *limit > 0);
+        // With no round left a job fails here, and with the limit of Dagu a step is done.
+        let (until, limit) = match limit {
+            Some(limit) => (format!("round == {limit}"), limit.clamp(1, MOST)),
+            None => ("\"false\"".to_owned(), MOST),
+        };
+        block.plain("repeat", format!("{{ until: {until}, every: {every}s, limit: {limit} }}"));
     }
 
     fn body(&mut self, value: &Value, path: &[&str], asked: Vec<String>, block: &mut Block) {
@@ -252,6 +270,9 @@ impl Dag<'_> {
             None => self.command(value).filter(|script| !script.contains("${{")),
         };
         let Some(script) = script else {
+            if let Some(other) = OtherDag::of(value) {
+                return self.other_dag(&other, path, &asked, block);
+            }
             let key = other.copied().unwrap_or("command");
             let what = format!("{key}: {}", foreign::shown(get(value, key).unwrap_or(value)));
             self.untold(block, path, what, "this step is no command of this machine; write one");
@@ -288,6 +309,25 @@ impl Dag<'_> {
             None => {}
         }
         block.text("run", &text);
+    }
+
+    /// A run of the task that the other file becomes.
+    fn other_dag(&mut self, other: &OtherDag, path: &[&str], asked: &[String], block: &mut Block) {
+        let task = Names::below(self.folder).take(&other.name);
+        block.text("uses", &format!("task:{task}"));
+        let (line, what) = (foreign::line_of(self.text, path), format!("run: {}", other.name));
+        let why = format!("it starts the task `{task}`: import that file as well");
+        self.remarks.push(super::Remark::new(line, what, why));
+        if !other.params.is_empty() {
+            let params: Vec<(&str, String)> =
+                other.params.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+            let mut with = Block::default();
+            with.short("params", &params);
+            block.block("with", with);
+        }
+        for line in asked {
+            self.untold(block, path, line.clone(), "a run of another task has parameters, and no variables");
+        }
     }
 
     /// What a step asks to be read by: `shell`, the `command` beside a `script`, or the first line of that.
@@ -335,6 +375,25 @@ impl Dag<'_> {
         };
         let text = args.iter().fold(text, |text, word| format!("{text} {}", quoted(word)));
         Some(self.told(&text)).filter(|text| !text.trim().is_empty())
+    }
+}
+
+/// `run: other`: another file, and the parameters it is given.
+struct OtherDag {
+    name: String,
+    params: Vec<(String, String)>,
+}
+
+impl OtherDag {
+    /// `None` when more is said about it than can be said here.
+    fn of(value: &Value) -> Option<OtherDag> {
+        let mut more = OTHER_BODIES.iter().filter(|key| !matches!(**key, "run" | "call"));
+        let name = get(value, "run").or_else(|| get(value, "call")).and_then(foreign::word)?;
+        let is_plain = !name.contains(['$', '`', ' ']) && !name.is_empty();
+        let is_alone = more.all(|key| get(value, key).is_none());
+        let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")).unwrap_or(&name);
+        let params = get(value, "params").map_or(Some(Vec::new()), surroundings::named)?;
+        (is_plain && is_alone).then(|| OtherDag { name: stem.to_owned(), params })
     }
 }
 

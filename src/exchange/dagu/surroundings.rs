@@ -94,23 +94,32 @@ impl Dag<'_> {
     }
 
     /// What must hold. In Dagu a step is skipped without it; here it fails, which starts nothing that should not.
-    pub(super) fn preconditions(&mut self, value: &Value, path: &[&str], block: &mut Block) {
-        let Some(list) = ["preconditions", "precondition"].iter().find_map(|key| get(value, key)) else {
-            return;
-        };
+    /// Those of the whole and of a step are one list.
+    pub(super) fn preconditions(&mut self, owners: &[(&Value, &[&str])], block: &mut Block) {
+        let why = "in Dagu it would be skipped when this does not hold; here it fails";
         let mut items = Vec::new();
-        for item in foreign::list(list) {
-            match self.condition(item) {
-                Some(test) => items.push(short(&[("run", test)])),
-                None => {
-                    let what = format!("preconditions: {}", foreign::shown(item));
-                    self.untold(block, path, what, "this is no condition that a shell can test");
+        for (value, path) in owners {
+            let keys = ["preconditions", "precondition"];
+            let list = keys.iter().find_map(|key| get(value, key)).map_or(&[][..], foreign::list);
+            let before = items.len();
+            for item in list {
+                match self.condition(item) {
+                    Some(test) => items.push(short(&[("run", test)])),
+                    None => {
+                        let what = format!("preconditions: {}", foreign::shown(item));
+                        self.untold(block, path, what, "this is no condition that a shell can test");
+                    }
                 }
+            }
+            if items.len() > before {
+                self.remarks.push(super::Remark::new(
+                    foreign::line_of(self.text, path),
+                    "preconditions",
+                    why,
+                ));
             }
         }
         if !items.is_empty() {
-            let why = "in Dagu it would be skipped when this does not hold; here it fails";
-            self.remarks.push(super::Remark::new(foreign::line_of(self.text, path), "preconditions", why));
             block.comment(format!("preconditions: {why}"));
             block.shorts("preconditions", &items);
         }
@@ -171,6 +180,15 @@ fn given(value: &Value) -> Vec<(Option<String>, String)> {
     }
 }
 
+/// Parameters that all have a name and a value that needs no shell.
+pub(super) fn named(value: &Value) -> Option<Vec<(String, String)>> {
+    let named = |(name, value): (Option<String>, String)| {
+        let is_plain = !value.contains(['$', '`']);
+        name.filter(|name| is_plain && is_identifier(name)).map(|name| (name, value))
+    };
+    given(value).into_iter().map(named).collect()
+}
+
 /// `a "b c" X=1`: words with their quotes taken off.
 fn words(text: &str) -> Vec<(Option<String>, String)> {
     let mut found = Vec::new();
@@ -217,7 +235,7 @@ fn pairs(value: &Value) -> Vec<(String, String)> {
     }
 }
 
-fn is_identifier(name: &str) -> bool {
+pub(super) fn is_identifier(name: &str) -> bool {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(is_word)
 }

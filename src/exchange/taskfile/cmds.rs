@@ -85,6 +85,11 @@ fn cmd(item: &Value, task_ignores: bool) -> Cmd {
 }
 
 /// `linux`, `linux/amd64` or a processor alone: neap runs on Linux.
+/// The systems of a task that is not meant for this one.
+pub(super) fn elsewhere(task: &Value) -> Option<Vec<String>> {
+    task.get("platforms").and_then(foreign::words).filter(|platforms| !is_linux(platforms))
+}
+
 pub(super) fn is_linux(platforms: &[String]) -> bool {
     let others = ["windows", "darwin", "freebsd", "openbsd", "netbsd"];
     platforms.is_empty()

@@ -1,12 +1,13 @@
 //! A task that calls others: a pipeline in which every call is a child, or several.
 
-use super::super::foreign;
+use super::super::Remark;
+use super::super::foreign::{self, line_of};
 use super::super::names::unique;
 use super::super::refusal;
 use super::super::yaml::Block;
-use super::Book;
 use super::cmds::{self, Call, Cmd};
 use super::vars::{Scope, Untold};
+use super::{Book, name_of, required};
 use serde_yaml::Value;
 
 /// The children so far.
@@ -40,6 +41,11 @@ impl Book<'_> {
         scope: &mut Scope,
         after: Vec<String>,
     ) -> Vec<String> {
+        if cmds::elsewhere(task).is_some() {
+            let mut child = Block::default();
+            child.text("run", "true");
+            return dag.add(name, after, child);
+        }
         dag.stack.push(name.to_owned());
         let mut ignored = Block::default();
         let deps = self.deps(name, task, &mut ignored);
@@ -157,6 +163,15 @@ impl Book<'_> {
         }
         let handed = scope.hand(&call.vars, caller);
         handed.map_err(|piece| format!("`{piece}` is not known before the task runs"))?;
+        for name in required(&task).iter().filter_map(name_of) {
+            if scope.has(&name) {
+                continue;
+            }
+            scope.require(&name);
+            let why = format!("the task that calls `{}` must be given it as well", call.task);
+            let line = line_of(self.text, &["tasks", &call.task, "requires"]);
+            self.remarks.push(Remark::new(line, format!("requires: {name}"), why));
+        }
         Ok((task, scope))
     }
 }

@@ -61,6 +61,10 @@ impl Scope {
         }
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.vars.contains_key(name)
+    }
+
     pub(super) fn require(&mut self, name: &str) {
         if !self.vars.contains_key(name) {
             self.vars.insert(name.to_owned(), Var::Required);
