@@ -331,9 +331,17 @@ impl std::borrow::Borrow<str> for TaskName {
 /// assert_eq!(did_you_mean("x", ["timeout", "retry"]), None);
 /// ```
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Comparing takes time and memory for each pair of letters, and nobody misspells a name of a kilobyte.
+    const LONGEST: usize = 100;
+    if !(2..=LONGEST).contains(&word.len()) {
+        return None;
+    }
+    let lower = word.to_lowercase();
     let near = |other: &&str| {
-        let distance = strsim::damerau_levenshtein(&word.to_lowercase(), &other.to_lowercase());
-        (distance <= (word.len().max(other.len()) / 3).max(1) && word.len() > 1).then_some(distance)
+        let farthest = (word.len().max(other.len()) / 3).max(1);
+        let distance =
+            (other.len() <= LONGEST).then(|| strsim::damerau_levenshtein(&lower, &other.to_lowercase()));
+        distance.filter(|distance| *distance <= farthest)
     };
     known
         .into_iter()
@@ -349,6 +357,14 @@ mod tests {
     #[track_caller]
     fn span(text: &str, expected: Result<u64, BadSpan>) {
         assert_eq!(text.parse::<Millis>(), expected.map(Millis), "{text:?}");
+    }
+
+    /// Two names of 400 KB would be compared in a table of more than a terabyte.
+    #[test]
+    fn long_names_are_not_compared() {
+        let (one, two) = ("a".repeat(400_000), "a".repeat(399_999));
+        assert_eq!(did_you_mean(&one, [two.as_str(), "timeout"]), None);
+        assert_eq!(did_you_mean("timeot", [two.as_str(), "timeout"]), Some("timeout"));
     }
 
     #[test]
