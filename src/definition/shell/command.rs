@@ -17,6 +17,8 @@ const PREFIXES: [&str; 18] = [
 #[derive(Debug, Default)]
 pub(super) struct Command {
     words: Vec<Word>,
+    /// How many of them come before the command proper.
+    before: usize,
     word: Option<Word>,
     /// The next word says where output goes or input comes from.
     target: Option<Target>,
@@ -40,6 +42,32 @@ pub(super) struct Word {
     /// The expressions in it, however deep.
     holes: Vec<usize>,
     begins_with_hole: bool,
+    /// There is a `[` in it.
+    has_bracket: bool,
+    /// So far it is the index of an array: `list[` without its `]`.
+    is_index: bool,
+}
+
+impl Word {
+    /// Looks only at what is new: a word may have a mebibyte, and come in as many pieces.
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        let inside =
+            if self.has_bracket { Some(text) } else { text.split_once('[').map(|(_, inside)| inside) };
+        let Some(inside) = inside else { return };
+        if !self.has_bracket {
+            self.has_bracket = true;
+            self.is_index = self.text.split_once('[').is_some_and(|(name, _)| is_name(name));
+        }
+        self.is_index &= !inside.contains(']');
+    }
+
+    /// Whether it is an assignment, or a word before the one that says what is done.
+    fn is_before(&self) -> bool {
+        let is_assignment =
+            self.text.split_once('=').is_some_and(|(name, _)| !self.begins_with_hole && is_name(name));
+        is_assignment || (PREFIXES.contains(&self.text.as_str()) && self.holes.is_empty())
+    }
 }
 
 pub(super) type Verdict = Vec<(usize, Kind)>;
@@ -51,7 +79,7 @@ impl Command {
     }
 
     pub(super) fn push(&mut self, text: &str) {
-        self.touch().text.push_str(text);
+        self.touch().push(text);
     }
 
     pub(super) fn hole(&mut self, index: usize) {
@@ -67,7 +95,10 @@ impl Command {
     pub(super) fn end_word(&mut self) {
         let Some(word) = self.word.take() else { return };
         match self.target.take() {
-            None => self.words.push(word),
+            None => {
+                self.before += usize::from(self.before == self.words.len() && word.is_before());
+                self.words.push(word);
+            }
             Some(Target::File) if !word.text.starts_with("<(") => {}
             Some(Target::File | Target::Text) => self.input.extend(word.holes),
         }
@@ -101,9 +132,7 @@ impl Command {
 
     /// Whether the word being written may be the index of an array that is assigned to: `list[`.
     pub(super) fn is_index(&self) -> bool {
-        let Some(word) = &self.word else { return false };
-        let name = word.text.split_once('[').filter(|(_, index)| !index.contains(']')).map(|(name, _)| name);
-        self.own().is_empty() && name.is_some_and(is_name)
+        self.own().is_empty() && self.word.as_ref().is_some_and(|word| word.is_index)
     }
 
     /// `case x in`, and `case x` when the line ends there.
@@ -129,12 +158,7 @@ impl Command {
 
     /// The command proper: without assignments, keywords and programs that run another one.
     fn own(&self) -> &[Word] {
-        let is_assignment = |word: &Word| {
-            word.text.split_once('=').is_some_and(|(name, _)| !word.begins_with_hole && is_name(name))
-        };
-        let is_prefix = |word: &Word| PREFIXES.contains(&word.text.as_str()) && word.holes.is_empty();
-        let own = self.words.iter().position(|word| !is_assignment(word) && !is_prefix(word));
-        &self.words[own.unwrap_or(self.words.len())..]
+        &self.words[self.before..]
     }
 
     /// The expressions that this command would run as code.
@@ -156,7 +180,13 @@ impl Command {
             "printf" => after_option(rest, "-v").map(|word| evaluated(word, "printf -v")).unwrap_or_default(),
             _ => Vec::new(),
         };
-        verdict.extend((0..self.words.len()).flat_map(|at| programs::code_of(&self.words[at..])));
+        for (at, word) in self.words.iter().enumerate() {
+            verdict.extend(programs::code_of(&self.words[at..]));
+            if base(word) == "ssh" {
+                // Everything behind its host is code already, whatever else it names.
+                break;
+            }
+        }
         verdict
     }
 
@@ -193,7 +223,7 @@ impl Command {
 impl Word {
     /// A word of a program that no shell has read.
     pub(super) fn new(text: String, holes: Vec<usize>, begins_with_hole: bool) -> Word {
-        Word { text, holes, begins_with_hole }
+        Word { text, holes, begins_with_hole, ..Word::default() }
     }
 
     pub(super) fn text(&self) -> &str {

@@ -11,6 +11,7 @@ mod tests;
 
 use super::template::{Expression, Piece, Template, shown};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A script with a variable in the place of every expression.
@@ -78,6 +79,9 @@ pub enum ShellTroubleKind {
     /// It is part of a name that the shell must know before it runs: of a variable in `${…}`, of a delimiter.
     #[error("the shell needs this name before the value is known")]
     Name,
+    /// The script is too deep to be sure of any place in it.
+    #[error("the script has too many quotes and brackets one inside the other")]
+    Deep,
 }
 
 impl SafeScript {
@@ -119,9 +123,13 @@ pub fn safe_script(template: &Template) -> Result<SafeScript, Vec<ShellTrouble>>
     if troubles.is_empty() {
         return Ok(script);
     }
+    let mut first = BTreeMap::new();
+    for (index, kind) in troubles {
+        first.entry(index).or_insert(kind);
+    }
     let trouble = |(index, expression): (usize, &Expression)| {
-        let (_, kind) = troubles.iter().find(|(troubled, _)| *troubled == index)?;
-        Some(ShellTrouble { index, at: expression.at.clone(), kind: kind.clone() })
+        let kind = first.remove(&index)?;
+        Some(ShellTrouble { index, at: expression.at.clone(), kind })
     };
     Err(template.expressions().enumerate().filter_map(trouble).collect())
 }

@@ -14,6 +14,10 @@ pub(super) struct Hole {
     pub(super) is_raw: bool,
 }
 
+/// So many quotes, brackets and here-documents one inside the other, and nobody knows any more what a place means: every
+/// further one makes each expression in it dearer.
+const DEEPEST: usize = 200;
+
 pub(super) struct Scanner<'a> {
     text: &'a str,
     holes: &'a [Hole],
@@ -29,6 +33,27 @@ pub(super) struct Scanner<'a> {
     troubles: Verdict,
     /// Variables of the script that hold values: to read one is like an expression at that place.
     holders: BTreeMap<String, Vec<usize>>,
+    escape: Ahead,
+    bracket: Ahead,
+}
+
+/// Where the next of some characters is. Until the walk has come there, nobody looks again.
+#[derive(Debug, Default)]
+struct Ahead {
+    from: usize,
+    next: Option<usize>,
+}
+
+impl Ahead {
+    /// The end of the text when there is none.
+    fn next(&mut self, text: &str, at: usize, signs: &[char]) -> usize {
+        if let Some(next) = self.next.filter(|next| (self.from..=*next).contains(&at)) {
+            return next;
+        }
+        let next = text[at..].find(signs).map_or(text.len(), |found| at + found);
+        *self = Ahead { from: at, next: Some(next) };
+        next
+    }
 }
 
 /// What the place at hand is part of, outermost first.
@@ -125,13 +150,19 @@ impl<'a> Scanner<'a> {
             script: SafeScript::default(),
             troubles: Vec::new(),
             holders: BTreeMap::new(),
+            escape: Ahead::default(),
+            bracket: Ahead::default(),
         }
     }
 
     pub(super) fn run(mut self) -> (SafeScript, Verdict) {
         loop {
             let ahead = self.ahead();
-            if !ahead.is_empty() {
+            if self.frames.len() > DEEPEST {
+                // What comes further on may be about every expression before it.
+                self.troubles = (0..self.holes.len()).map(|hole| (hole, Trouble::Deep)).collect();
+                break;
+            } else if !ahead.is_empty() {
                 self.step(ahead);
             } else if self.hole < self.holes.len() {
                 self.splice();
@@ -192,7 +223,8 @@ impl<'a> Scanner<'a> {
         self.touch_all(index)?;
         let words = || Ok(format!("\"${{{name}}}\""));
         let bare = || Ok(format!("${{{name}}}"));
-        let again = if self.has_escapes() { "$'" } else { "'" };
+        let is_ansi = matches!(self.frame(), Frame::Ansi);
+        let again = if is_ansi && self.has_escapes() { "$'" } else { "'" };
         match self.frame() {
             Frame::Code(_) => words(),
             Frame::Comment | Frame::Double => bare(),
@@ -238,9 +270,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// Whether what is left of `$'…'` has escapes in it.
-    fn has_escapes(&self) -> bool {
-        let rest = &self.text[self.at..];
-        rest.find(['\\', '\'']).is_some_and(|at| rest[at..].starts_with('\\'))
+    fn has_escapes(&mut self) -> bool {
+        let next = self.escape.next(self.text, self.at, &['\\', '\'']);
+        self.text[next..].starts_with('\\')
     }
 
     // Moving on.
@@ -357,9 +389,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// Only bash knows `$[`: it must look like it.
-    fn is_old_arithmetic(&self) -> bool {
-        let rest = &self.text[self.at..];
-        rest.find([']', '\n', '"', '\'']).is_some_and(|at| rest[at..].starts_with(']'))
+    fn is_old_arithmetic(&mut self) -> bool {
+        let next = self.bracket.next(self.text, self.at, &[']', '\n', '"', '\'']);
+        self.text[next..].starts_with(']')
     }
 
     // One frame each.
@@ -650,11 +682,14 @@ impl<'a> Scanner<'a> {
     fn delimiter_line(&self) -> Option<usize> {
         let Frame::Heredoc(Heredoc { delimiter, has_tabs, .. }) = self.frame() else { return None };
         let is_at_start = self.at == 0 || self.text[..self.at].ends_with('\n');
+        if !is_at_start {
+            return None;
+        }
         let was_hole = self.hole.checked_sub(1).is_some_and(|last| self.holes[last].at == self.at);
         let rest = &self.text[self.at..];
         let line = rest.split('\n').next().unwrap_or_default();
         let next_hole = self.holes.get(self.hole).map_or(usize::MAX, |hole| hole.at);
-        let is_whole = is_at_start && !was_hole && self.at + line.len() < next_hole;
+        let is_whole = !was_hole && self.at + line.len() < next_hole;
         let shown = if *has_tabs { line.trim_start_matches('\t') } else { line };
         (is_whole && shown == delimiter).then(|| rest.len().min(line.len() + 1))
     }

@@ -97,6 +97,7 @@ fn refused(text: &str, expected: &str) {
         ShellTroubleKind::Arithmetic => "arithmetic".to_owned(),
         ShellTroubleKind::Evaluated { by } => by.clone(),
         ShellTroubleKind::Name => "name".to_owned(),
+        ShellTroubleKind::Deep => "deep".to_owned(),
     };
     let shown: Vec<String> = troubles
         .iter()
@@ -107,6 +108,7 @@ fn refused(text: &str, expected: &str) {
 
 #[test]
 fn places_where_a_value_would_be_code_are_refused() {
+    refused(&format!("echo ${{{{ a }}}} {}", "$(".repeat(300)), "${{ a }} deep");
     refused("cat <<'EOF'\n${{ a }}\nEOF", "${{ a }} heredoc EOF");
     refused("cat <<\\EOF\n${{ a }}\nEOF", "${{ a }} heredoc EOF");
     refused("cat <<${{ a }}\nx", "${{ a }} name");
