@@ -193,17 +193,17 @@ impl Finding {
         message: impl Into<String>,
         label: impl Into<String>,
     ) -> Finding {
-        let (message, label) = (message.into(), label.into());
+        let (message, label) = (one_line(message.into()), one_line(label.into()));
         Finding { code, span, message, label, also: Vec::new(), help: None, fix: None }
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Finding {
-        self.help = Some(help.into());
+        self.help = Some(one_line(help.into()));
         self
     }
 
     pub(super) fn also(mut self, span: Range<usize>, label: impl Into<String>) -> Finding {
-        self.also.push((span, label.into()));
+        self.also.push((span, one_line(label.into())));
         self
     }
 
@@ -254,6 +254,15 @@ impl Finding {
     }
 }
 
+/// What people wrote is quoted in messages, and a message is one line that no terminal takes for a command.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 /// A file shows at most this many problems: whoever has more mends these first.
 const SHOWN: usize = 100;
 
@@ -282,6 +291,14 @@ mod tests {
         let fix = |span, text: &str| Fix { span, text: text.into() };
         let fixes = [fix(4..6, "X"), fix(0..2, "Y"), fix(1..5, "Z"), fix(90..91, "!")];
         assert_eq!(apply_fixes("abcdef", &fixes), "YcdX");
+    }
+
+    #[test]
+    fn messages_are_one_line() {
+        let finding = Finding::new(Code::E0122, 0..0, "`a\n` is no\tword", "an \u{1b}[31mä").help("b\r");
+        let problem = finding.settle(&Source::new("a", ""));
+        assert_eq!(problem.message, "`a\\n` is no\\tword");
+        assert_eq!((problem.label.as_str(), problem.help.as_deref()), ("an \\u{1b}[31mä", Some("b\\r")));
     }
 
     #[test]
