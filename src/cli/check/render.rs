@@ -69,6 +69,9 @@ fn snippet<'a>(exhibit: &Exhibit<'a>) -> Option<Snippet<'a, Annotation<'a>>> {
     Some(window.snippet(exhibit.source).annotations(marks.collect::<Vec<_>>()))
 }
 
+/// A longer change is made and not drawn: every line of it would be compared with every other.
+const DRAWN: usize = 4 << 10;
+
 /// What to do, with the change drawn when there is one.
 fn advice<'a>(problem: &'a Problem, source: Option<&'a Source>) -> Option<Group<'a>> {
     let words = match (&problem.help, &problem.fix) {
@@ -79,6 +82,9 @@ fn advice<'a>(problem: &'a Problem, source: Option<&'a Source>) -> Option<Group<
     let group = Group::with_title(Level::HELP.secondary_title(words));
     let patched = problem.fix.as_ref().zip(source).and_then(|(fix, source)| {
         source.text.get(fix.span.clone())?;
+        if fix.span.len().max(fix.text.len()) > DRAWN {
+            return None;
+        }
         let window = Window::around(&source.text, fix.span.clone())?;
         let patch = Patch::new(window.inside(&fix.span), fix.text.as_str());
         Some(Snippet::source(window.text).line_start(window.line).patch(patch))
