@@ -12,6 +12,10 @@ use std::sync::Arc;
 
 /// Suggestions compare a name with all others, so only this many are made.
 const SUGGESTIONS: usize = 50;
+/// And with so many names, but for the first one.
+const COMPARED: usize = 50_000;
+/// Of one file this many are told: each looks for its line.
+const TOLD: usize = 100;
 /// More circles than this are not shown.
 const CIRCLES: usize = 20;
 
@@ -149,12 +153,16 @@ impl<'c> Graph<'c> {
     }
 
     fn refuse_unknown(&self, across: &mut Across) {
+        let most = SUGGESTIONS.min(COMPARED / self.numbers.len().max(1)).max(1);
         let mut suggestions = 0;
+        let mut told = vec![0; self.candidates.len()];
         for vertex in &self.nodes {
             for need in &vertex.needs {
                 let Some(link) = need.link.filter(|link| !self.is_there(link.to.as_str())) else { continue };
                 suggestions += 1;
-                let problem = self.unknown(vertex, link, suggestions <= SUGGESTIONS);
+                told[vertex.file] += 1;
+                let is_told = told[vertex.file] <= TOLD;
+                let problem = if is_told { self.unknown(vertex, link, suggestions <= most) } else { None };
                 across.refuse(vertex.file, problem);
             }
         }

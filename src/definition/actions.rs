@@ -5,7 +5,7 @@ use super::problem::{Code, Finding};
 use super::settings::Channel;
 use super::task::USES_TASK;
 use super::tree::{Kind, Node};
-use crate::base::{Millis, Moment, TaskName, did_you_mean};
+use crate::base::{Millis, Moment, TaskName};
 use crate::schedule::{Zone, due};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -267,7 +267,8 @@ fn refuse(checker: &mut Checker, action: &BuiltIn, field: &Field<'_>, names: &[&
         "task:NAME" => "write parameters of the other task under `params:`".to_owned(),
         _ => format!("known fields: {}", names.join(", ")),
     };
-    checker.report(finding.suggest(field.key, did_you_mean(field.key, names.iter().copied()), || hint));
+    let meant = checker.meant(field.key, names.iter().copied());
+    checker.report(finding.suggest(field.key, meant, || hint));
 }
 
 /// Values with expressions are looked at when they are known.
@@ -336,7 +337,8 @@ fn check_channel(checker: &mut Checker, node: &Node<'_>, name: &str, channels: O
     };
     let message = format!("`{text}` is no channel of neap.yaml");
     let finding = Finding::new(Code::E0308, node.span.clone(), message, "no channel has this name");
-    checker.report(finding.suggest_name(&text, did_you_mean(&text, names()), all));
+    let meant = checker.meant(&text, names());
+    checker.report(finding.suggest_name(&text, meant, all));
 }
 
 /// How long a value of an action means, with a default; `None` when it is no length of time.

@@ -11,7 +11,6 @@ use super::task::Action;
 use super::tree::Kind;
 use super::values;
 use super::words::words;
-use crate::base::did_you_mean;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -175,7 +174,8 @@ impl<'t> Body<'t> {
             );
             let names = || registered.names().chain(actions::NAMES);
             let all = || format!("there are: {}, and `task:NAME`", names().collect::<Vec<_>>().join(", "));
-            checker.report(finding.suggest_name(&function, did_you_mean(&function, names()), all));
+            let meant = checker.meant(&function, names());
+            checker.report(finding.suggest_name(&function, meant, all));
             return None;
         }
         let with = match self.with.as_ref().map(|field| field.value) {

@@ -2,7 +2,7 @@
 //! there. Their Lua is compiled elsewhere.
 
 use super::children::Siblings;
-use super::fields::{Checker, Text};
+use super::fields::{Checker, Text, listed};
 use super::free;
 use super::gate::Check;
 use super::problem::{Code, Finding};
@@ -15,6 +15,7 @@ use super::task::{Action, Cleanup, Leaf, Param};
 use super::template::{Expression, KEYWORDS, Reference, Template, TemplateErrorKind, references};
 use super::values;
 use crate::base::{TaskName, did_you_mean};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// An expression and where it stands in its file.
@@ -40,6 +41,8 @@ pub(super) struct Scope<'s> {
     pub(super) of: Of,
     pub(super) leaf: &'s Leaf,
     pub(super) params: &'s [Param],
+    /// The names of the parameters.
+    pub(super) known: &'s HashSet<&'s str>,
     pub(super) siblings: &'s Siblings,
     pub(super) name: &'s TaskName,
     /// The secrets of every job of the host.
@@ -64,11 +67,9 @@ pub(super) fn located(text: &Text, file: &str) -> Vec<Located> {
         return vec![Located { source: text.text.clone(), span: text.span.clone() }];
     }
     let Ok(template) = Template::parse(&text.text) else { return Vec::new() };
-    let located = |expression: &Expression| Located {
-        source: expression.source.clone(),
-        span: place(text, expression.at.clone(), file),
-    };
-    template.expressions().map(located).collect()
+    let located =
+        |(expression, span): (&Expression, Range<usize>)| Located { source: expression.source.clone(), span };
+    template.expressions().zip(places(text, &template, file)).map(located).collect()
 }
 
 /// Where a part of a text stands in the file: exactly, when it is written there as it is read.
@@ -81,6 +82,29 @@ fn place(text: &Text, at: Range<usize>, file: &str) -> Range<usize> {
         None => text.span.clone(),
     }
 }
+
+/// Where all expressions of a text stand in the file, in order. Each is looked for behind the one before it, so that many
+/// cost no more than the text is long.
+fn places(text: &Text, template: &Template, file: &str) -> Vec<Range<usize>> {
+    let raw = file.get(text.span.clone()).unwrap_or_default();
+    let (mut done, mut missed) = (0, 0);
+    let expressions = template.expressions().map(|expression| {
+        let part = text.text.get(expression.at.clone()).unwrap_or_default();
+        // Where a few are written otherwise, as with escapes, the others are too.
+        let found = if missed < MISSES { raw[done..].find(part) } else { None };
+        let Some(found) = found else {
+            missed += 1;
+            return text.span.clone();
+        };
+        let start = text.span.start + done + found;
+        done += found + part.len();
+        start..start + part.len()
+    });
+    expressions.collect()
+}
+
+/// So many expressions of one text are looked for in vain.
+const MISSES: usize = 20;
 
 /// Says what is wrong with the expressions of a leaf. Gives the jobs that they read.
 pub(super) fn check<'w>(
@@ -97,11 +121,11 @@ pub(super) fn check<'w>(
         }
         match Template::parse(&text.text) {
             Ok(template) => {
-                for expression in template.expressions() {
-                    let span = place(text, expression.at.clone(), scope.file);
-                    check_references(checker, &expression.source, &span, scope, &mut asked);
+                let places = places(text, &template, scope.file);
+                for (expression, span) in template.expressions().zip(&places) {
+                    check_references(checker, &expression.source, span, scope, &mut asked);
                 }
-                check_script(checker, text, &template, scope);
+                check_script(checker, text, &template, &places, scope);
             }
             Err(error) => {
                 let (message, help) = match error.kind {
@@ -243,18 +267,19 @@ fn after(source: &str, reference: &Reference) -> String {
 }
 
 fn check_param(checker: &mut Checker, name: &str, span: &Range<usize>, scope: &Scope<'_>) {
-    if scope.params.iter().any(|param| param.name == name) {
+    if scope.known.contains(name) {
         return;
     }
     let names = || scope.params.iter().map(|param| param.name.as_str());
     let finding =
         Finding::new(Code::E0306, span.clone(), format!("there is no parameter `{name}`"), "read here");
-    checker.report(match did_you_mean(name, names()) {
+    let meant = checker.meant(name, names());
+    checker.report(match meant {
         Some(meant) => finding.help(format!("did you mean `params.{meant}`?")),
         None if scope.params.is_empty() => {
             finding.help(format!("declare it: `params: {{ {name}: {{ type: string }} }}`"))
         }
-        None => finding.help(format!("there are: {}", names().collect::<Vec<_>>().join(", "))),
+        None => finding.help(format!("there are: {}", listed(names()))),
     });
 }
 
@@ -279,9 +304,10 @@ fn check_matrix(checker: &mut Checker, axis: Option<&String>, span: &Range<usize
     if !names().any(|name| name == axis) {
         let finding =
             Finding::new(Code::E0306, span.clone(), format!("the matrix has no axis `{axis}`"), "read here");
-        checker.report(match did_you_mean(axis, names()) {
+        let meant = checker.meant(axis, names());
+        checker.report(match meant {
             Some(meant) => finding.help(format!("did you mean `matrix.{meant}`?")),
-            None => finding.help(format!("there are: {}", names().collect::<Vec<_>>().join(", "))),
+            None => finding.help(format!("there are: {}", listed(names()))),
         });
     }
 }
@@ -314,19 +340,25 @@ fn scripts(leaf: &Leaf) -> Vec<(&str, &[String])> {
 }
 
 /// A value must not become code. Where that cannot be promised the text is refused.
-fn check_script(checker: &mut Checker, text: &Text, template: &Template, scope: &Scope<'_>) {
+fn check_script(
+    checker: &mut Checker,
+    text: &Text,
+    template: &Template,
+    places: &[Range<usize>],
+    scope: &Scope<'_>,
+) {
     let Some((_, shell)) = scripts(scope.leaf).into_iter().find(|(script, _)| *script == text.text) else {
         return;
     };
     // What a text in quotes says is there for everybody to see: `raw("${{")`.
     let is_open = |expression: &&Expression| expression.is_raw && !references(&expression.source).is_empty();
-    for expression in template.expressions().filter(is_open) {
-        warn_of_raw(checker, place(text, expression.at.clone(), scope.file));
+    let placed = || template.expressions().zip(places.iter().cloned());
+    for (_, span) in placed().filter(|(expression, _)| is_open(expression)) {
+        warn_of_raw(checker, span);
     }
     if !shell.is_empty() && !is_posix_shell(shell) {
         let program = shell.first().map_or("this interpreter", String::as_str);
-        for expression in template.expressions().filter(|expression| !expression.is_raw) {
-            let span = place(text, expression.at.clone(), scope.file);
+        for (_, span) in placed().filter(|(expression, _)| !expression.is_raw) {
             let message = format!("a value cannot be put safely into text for `{program}`");
             let finding = Finding::new(Code::E0153, span, message, "it would become a part of the program");
             checker.report(finding.help("give it a variable under `env:` and read that in the program"));
@@ -334,7 +366,7 @@ fn check_script(checker: &mut Checker, text: &Text, template: &Template, scope: 
         return;
     }
     for trouble in safe_script(template).err().unwrap_or_default() {
-        let span = place(text, trouble.at, scope.file);
+        let span = places.get(trouble.index).unwrap_or(&text.span).clone();
         let help = match &trouble.kind {
             ShellTroubleKind::Evaluated { by } if by.starts_with("sed") => {
                 "or write `sed --sandbox`, which runs nothing"
@@ -434,7 +466,7 @@ pub(super) fn check_asked(
         let finding = Finding::new(Code::E0307, span.clone(), message, "its outcome is not known here");
         let names = || scope.siblings.keys().map(String::as_str);
         let cut = names().find(|name| is_cut(name, task, after));
-        let meant = cut.or_else(|| did_you_mean(task, names()).filter(|_| !is_there));
+        let meant = cut.or_else(|| if is_there { None } else { checker.meant(task, names()) });
         checker.report(match meant {
             Some(meant) => finding.help(format!("did you mean `{}`?", written(meant))),
             None => finding.help(format!("write `depends_on: {task}`")),

@@ -24,6 +24,26 @@ pub(super) struct Checker {
     pub(super) crons: Crons,
     /// The texts with expressions that were met since somebody took them.
     pub(super) written: Vec<Text>,
+    /// How many names were compared with others so far.
+    pub(super) compared: usize,
+}
+
+/// So many names are compared in search of what was meant. Whoever has more mistakes mends the first ones first.
+const COMPARED: usize = 20_000;
+
+/// So many problems of a file come with a list of what could have been written. Far fewer are shown.
+const HELPED: usize = 1_000;
+
+/// Names for a message: all, or the first of many.
+pub(super) fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    const MOST: usize = 30;
+    let mut names = names.into_iter();
+    let mut list = names.by_ref().take(MOST).collect::<Vec<_>>().join(", ");
+    match names.count() {
+        0 => {}
+        more => list += &format!(" and {more} more"),
+    }
+    list
 }
 
 /// A text with expressions, or (bare) an expression alone, as it stands in the file.
@@ -72,6 +92,16 @@ impl fmt::Display for Path<'_> {
 impl Checker {
     pub(super) fn report(&mut self, finding: Finding) {
         self.findings.push(finding);
+    }
+
+    /// The name that a misspelt one most probably means, as long as not too many were looked for.
+    pub(super) fn meant<'n>(
+        &mut self,
+        word: &str,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Option<&'n str> {
+        let left = COMPARED.saturating_sub(self.compared);
+        did_you_mean(word, names.into_iter().take(left).inspect(|_| self.compared += 1))
     }
 
     /// The entries of a mapping: merged, without duplicates and without `x-` keys. `None` when it is none.
@@ -202,8 +232,12 @@ impl Checker {
             self.report(finding.help(help));
             return is_body;
         }
+        if self.findings.len() > HELPED {
+            self.report(finding);
+            return false;
+        }
         let foreign = object.keys().find(|ours| ours.foreign.contains(&key)).map(|ours| ours.name);
-        let meant = did_you_mean(key, object.names());
+        let meant = self.meant(key, object.names());
         self.report(match foreign {
             Some(ours) => finding.help(format!("here it is called `{ours}`")),
             None => finding.suggest(key, meant, || {
@@ -488,7 +522,8 @@ impl Checker {
         }
         let message = format!("`{text}` is not a value of `{what}`");
         let finding = Finding::new(Code::E0122, node.span.clone(), message, format!("one of: {}", list()));
-        self.report(finding.suggest(text, did_you_mean(text, all()), || format!("write one of: {}", list())));
+        let meant = self.meant(text, all());
+        self.report(finding.suggest(text, meant, || format!("write one of: {}", list())));
         None
     }
 

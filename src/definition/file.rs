@@ -23,7 +23,7 @@ use super::tree::{self, Kind, Node};
 use super::values;
 use super::{keys, known};
 use crate::base::{BadName, TaskName};
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -287,8 +287,15 @@ impl<'t> TaskFile<'t> {
         let is_pipeline = self.tasks.is_some() || self.steps.is_some();
         let templates = Templates::read(checker, self.templates.as_ref(), &ROOT, &ground.settings.templates);
         checker.written.clear();
-        let context =
-            Context { file: &self, name, ground, templates: &templates, params: &params, text: &source.text };
+        let context = Context {
+            file: &self,
+            name,
+            ground,
+            templates: &templates,
+            params: &params,
+            known: params.iter().map(|param| param.name.as_str()).collect(),
+            text: &source.text,
+        };
         context.check_defaults(checker, &defaults);
         let mut leaves = if is_pipeline { context.pipeline(checker) } else { context.leaf(checker) }?;
         leaves.locate(defaults.iter(), &source.text);
@@ -361,9 +368,14 @@ struct Context<'c, 't> {
     ground: Ground<'c>,
     templates: &'c Templates<'t, 'c>,
     params: &'c [Param],
+    /// The names of the parameters.
+    known: HashSet<&'c str>,
     /// The text of the file.
     text: &'c str,
 }
+
+/// So many dependencies may come of `finally`, each of whose children waits for each of the others.
+const MOST_FINAL: usize = 100_000;
 
 impl<'c, 't> Context<'c, 't> {
     fn leaf(&self, checker: &mut Checker) -> Option<Leaves> {
@@ -421,6 +433,14 @@ impl<'c, 't> Context<'c, 't> {
         let items: Vec<String> = children.iter().filter_map(|child| child.keys.item()).collect();
         for child in &children {
             self.child(checker, child, defaults.as_ref(), (&siblings, &outer), &mut all);
+        }
+        let finals = children.iter().filter(|child| child.is_final).count();
+        if let Some(field) = file.finals.as_ref().filter(|_| finals * (children.len() - finals) > MOST_FINAL)
+        {
+            let message = format!("{finals} children under `finally` would wait for all others");
+            let finding = Finding::new(Code::E0112, field.place.clone(), message, "these are too many");
+            checker.report(finding.help("let one child under `finally` do it"));
+            return None;
         }
         all.finish_finals(&children);
         check_reads(checker, &all);
@@ -526,6 +546,7 @@ impl<'c, 't> Context<'c, 't> {
             of: Of::Job,
             leaf,
             params: self.params,
+            known: &self.known,
             siblings,
             name: self.name,
             secrets: &self.ground.settings.secrets,
@@ -558,8 +579,12 @@ impl<'c, 't> Context<'c, 't> {
 
     /// An expression can read only jobs that have ended by then.
     fn check_asked(&self, checker: &mut Checker, all: &Leaves, siblings: &Siblings) {
+        let numbers = all.numbers();
         for (index, asked) in &all.asked {
-            let needed = all.needed_by(*index);
+            let wanted = asked
+                .iter()
+                .map(|asked| siblings.get(&asked.task).map_or(asked.task.as_str(), TaskName::as_str));
+            let needed = all.needed_by(*index, &numbers, wanted.collect());
             let scope = self.scope(&all.leaves[*index], siblings);
             expressions::check_asked(checker, asked, &scope, |name| needed.contains(name));
         }
@@ -582,7 +607,7 @@ impl<'c, 't> Context<'c, 't> {
         let Some(task) = siblings.get(name) else {
             let message = format!("`stdin` reads from `{name}`, which is no child of this pipeline");
             let finding = Finding::new(Code::E0302, place.clone(), message, "no child has this name");
-            let meant = crate::base::did_you_mean(name, siblings.keys().map(String::as_str));
+            let meant = checker.meant(name, siblings.keys().map(String::as_str));
             checker.report(finding.suggest_name(name, meant, || {
                 "it can read the output of a child of the same pipeline".to_owned()
             }));
@@ -749,13 +774,26 @@ impl Leaves {
         self.expressions.extend(written.flat_map(|text| expressions::located(text, file)));
     }
 
-    /// The full names of everything in this file that a leaf depends on, and of what those need of other files.
-    fn needed_by(&self, leaf: usize) -> HashSet<&str> {
-        let numbers: HashMap<&str, usize> =
-            self.leaves.iter().enumerate().map(|(at, leaf)| (leaf.name.as_str(), at)).collect();
-        let (mut found, mut open) = (HashSet::new(), vec![leaf]);
-        while let Some(at) = open.pop() {
+    fn numbers(&self) -> HashMap<&str, usize> {
+        self.leaves.iter().enumerate().map(|(at, leaf)| (leaf.name.as_str(), at)).collect()
+    }
+
+    /// The full names of what a leaf depends on in this file, and of what those need of other files: all of them, or
+    /// fewer when everything that is wanted is among these. What is nearest comes first.
+    fn needed_by<'l>(
+        &'l self,
+        leaf: usize,
+        numbers: &HashMap<&str, usize>,
+        mut wanted: HashSet<&str>,
+    ) -> HashSet<&'l str> {
+        let (mut found, mut open) = (HashSet::new(), VecDeque::from([leaf]));
+        while let Some(at) = open.pop_front() {
             for need in &self.leaves[at].depends_on {
+                wanted.remove(need.task.as_str());
+                if wanted.is_empty() {
+                    found.insert(need.task.as_str());
+                    return found;
+                }
                 if found.insert(need.task.as_str()) {
                     open.extend(numbers.get(need.task.as_str()));
                 }

@@ -3,14 +3,13 @@
 //! What a task says itself wins over what it extends; of several templates the later one wins.
 
 use super::body::{Body, Known, Owner, Registered};
-use super::fields::{Checker, Field, Path, Text, list};
+use super::fields::{Checker, Field, Path, Text, list, listed};
 use super::leaf::LeafKeys;
 use super::problem::{Code, Finding};
 use super::task::Action;
 use super::tree::Node;
 use super::{keys, known};
-use crate::base::did_you_mean;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// A name in `extends`, and where it stands.
@@ -45,7 +44,12 @@ pub(super) struct Inherited<'a, 't> {
     pub(super) bodies: Vec<&'a Body<'t>>,
     pub(super) action: Option<&'a Action>,
     pub(super) written: Vec<&'a Text>,
+    /// The names of what was taken: each template counts once, where it is nearest.
+    taken: BTreeSet<&'a str>,
 }
+
+/// So many templates one task may extend, in a row or beside each other.
+const MOST: usize = 100;
 
 impl<'t, 's> Templates<'t, 's> {
     /// Reads `templates` of a file.
@@ -92,14 +96,24 @@ impl<'t, 's> Templates<'t, 's> {
                 );
                 return checker.report(finding.help("take one of the `extends` away"));
             }
-            if let Some(template) = self.own.get(name.as_str()) {
+            if inherited.taken.contains(name.as_str()) {
+                continue;
+            }
+            if inherited.taken.len() >= MOST {
+                let message = format!("more than {MOST} templates are extended");
+                let finding = Finding::new(Code::E0112, place.clone(), message, "the limit is reached here");
+                return checker.report(finding.help("write the keys into fewer templates"));
+            }
+            if let Some((name, template)) = self.own.get_key_value(name.as_str()) {
+                inherited.taken.insert(name);
                 inherited.keys.push(&template.keys);
                 inherited.bodies.push(&template.body);
                 inherited.written.extend(&template.written);
-                path.push(name.clone());
+                path.push((*name).to_owned());
                 self.follow(checker, &template.extends, path, inherited);
                 path.pop();
-            } else if let Some(shared) = self.shared.get(name) {
+            } else if let Some((name, shared)) = self.shared.get_key_value(name) {
+                inherited.taken.insert(name);
                 inherited.keys.push(&shared.keys);
                 inherited.action = inherited.action.or(shared.action.as_ref());
             } else {
@@ -116,15 +130,15 @@ impl<'t, 's> Templates<'t, 's> {
             format!("there is no template `{name}`"),
             "no template has this name",
         );
-        let all: Vec<&str> = known().collect();
         let list = || {
-            if all.is_empty() {
+            if known().next().is_none() {
                 "write it under `templates:` of this file or of neap.yaml".to_owned()
             } else {
-                format!("there are: {}", all.join(", "))
+                format!("there are: {}", listed(known()))
             }
         };
-        checker.report(finding.suggest_name(name, did_you_mean(name, known()), list));
+        let meant = checker.meant(name, known());
+        checker.report(finding.suggest_name(name, meant, list));
     }
 
     /// Warns of templates that nobody extends.
@@ -133,7 +147,7 @@ impl<'t, 's> Templates<'t, 's> {
         checker: &mut Checker,
         extended: impl Iterator<Item = &'e Extended>,
     ) {
-        let mut used: std::collections::BTreeSet<&str> = extended.map(|(name, _)| name.as_str()).collect();
+        let mut used: BTreeSet<&str> = extended.map(|(name, _)| name.as_str()).collect();
         used.extend(self.own.values().flat_map(|template| &template.extends).map(|(name, _)| name.as_str()));
         for (name, template) in self.own.iter().filter(|(name, _)| !used.contains(*name)) {
             let message = format!("the template `{name}` is not used");

@@ -19,6 +19,9 @@ const MAX_NODES: usize = 100_000;
 /// Nodes that exist only because an alias repeats them.
 const MAX_COPIES: usize = 10_000;
 
+/// So many names of anchors are compared with an unknown one, and the fewer the more unknown ones there are.
+const COMPARED: usize = 1_000;
+
 /// A value and where it stands.
 #[derive(Clone, Debug)]
 pub(super) struct Node<'a> {
@@ -244,7 +247,9 @@ impl<'a> Builder<'a, '_> {
         }
         let message = format!("no anchor named `{name}` stands above this line");
         let finding = Finding::new(Code::E0107, span.clone(), message, "used here");
-        match did_you_mean(name, self.names.iter().map(String::as_str)) {
+        // Each unknown name is compared with all others.
+        let few = self.names.iter().map(String::as_str).take(COMPARED / (1 + self.findings.len()));
+        match did_you_mean(name, few) {
             Some(meant) if slip::of_name(name, meant) => {
                 finding.help(format!("did you mean `*{meant}`?")).fix(span, format!("*{meant}"))
             }
