@@ -45,6 +45,9 @@ pub mod engine;
 #[cfg(feature = "cli")]
 pub mod exchange;
 pub mod exec;
+#[cfg(test)]
+#[path = "../tests/fuzz/kit/mod.rs"]
+mod fuzz;
 pub mod host;
 pub mod lua;
 pub mod plan;

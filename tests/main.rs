@@ -9,6 +9,7 @@ mod cli_see;
 mod cli_write;
 mod editor;
 mod exchange;
+mod fuzz;
 mod host;
 mod language;
 mod recovery;

@@ -6,6 +6,8 @@
 mod fix;
 mod render;
 mod sarif;
+#[cfg(test)]
+mod tests;
 
 use super::args;
 use super::error::{FINDINGS, Failure};

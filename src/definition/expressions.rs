@@ -162,7 +162,7 @@ fn check_references(
             ("tasks", _) if scope.of == Of::Params => refuse(checker, source, &reference, span, scope),
             ("tasks", [name, rest @ ..]) => {
                 let (task, after) = ((*name).to_owned(), after(source, &reference));
-                let whole = scope.siblings.keys().find(|whole| is_cut(whole, &task, &after));
+                let whole = whole_name(scope.siblings, &task, &after);
                 cut = whole.map_or(0, |whole| reference.at.end + whole.len() - task.len());
                 asked.push(Asked { task, after, span: span.clone() });
                 check_field(checker, &format!("tasks.{name}"), rest, &free::OF_A_TASK, span);
@@ -432,9 +432,15 @@ fn refuse_code(checker: &mut Checker, span: Range<usize>, expression: &Expressio
     }));
 }
 
-/// Whether this is what was left of a name with `-` in it: `tasks.get-date.outputs` is a subtraction.
-fn is_cut(name: &str, task: &str, after: &str) -> bool {
-    name.strip_prefix(task).is_some_and(|rest| rest.starts_with('-') && after.starts_with(rest))
+/// The name of which this is what was left, if it has a `-` in it: `tasks.get-date.outputs` is a subtraction.
+fn whole_name<'s>(siblings: &'s Siblings, task: &str, after: &str) -> Option<&'s str> {
+    if !after.starts_with('-') {
+        return None;
+    }
+    let is_cut = |name: &&str| {
+        name.strip_prefix(task).is_some_and(|rest| rest.starts_with('-') && after.starts_with(rest))
+    };
+    siblings.keys().map(String::as_str).find(is_cut)
 }
 
 /// A job as expressions name it.
@@ -465,7 +471,7 @@ pub(super) fn check_asked(
         };
         let finding = Finding::new(Code::E0307, span.clone(), message, "its outcome is not known here");
         let names = || scope.siblings.keys().map(String::as_str);
-        let cut = names().find(|name| is_cut(name, task, after));
+        let cut = whole_name(scope.siblings, task, after);
         let meant = cut.or_else(|| if is_there { None } else { checker.meant(task, names()) });
         checker.report(match meant {
             Some(meant) => finding.help(format!("did you mean `{}`?", written(meant))),

@@ -646,13 +646,17 @@ impl<'c, 't> Context<'c, 't> {
 
 /// A child under `finally` must not have the name of another.
 fn take_finals<'t>(checker: &mut Checker, finals: Vec<Child<'t>>, children: &mut Vec<Child<'t>>) {
+    // Later ones with the same name come first here, so that the first of them stays.
+    let places = children.iter().rev().map(|child| (child.id.clone(), child.place.clone()));
+    let mut known: HashMap<String, Range<usize>> = places.collect();
     for child in finals {
-        if let Some(same) = children.iter().find(|other| other.id == child.id) {
+        if let Some(same) = known.get(&child.id) {
             let message = format!("two children are called `{}`", child.id);
             let finding = Finding::new(Code::E0106, child.place.clone(), message, "named again here");
-            checker.report(finding.also(same.place.clone(), "first named here"));
+            checker.report(finding.also(same.clone(), "first named here"));
             continue;
         }
+        known.insert(child.id.clone(), child.place.clone());
         children.push(child);
     }
 }

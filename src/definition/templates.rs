@@ -49,7 +49,7 @@ pub(super) struct Inherited<'a, 't> {
 }
 
 /// So many templates one task may extend, in a row or beside each other.
-const MOST: usize = 100;
+const MOST: usize = 50;
 
 impl<'t, 's> Templates<'t, 's> {
     /// Reads `templates` of a file.

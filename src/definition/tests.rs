@@ -1,5 +1,7 @@
 //! The corpus of wrong and good files, and what must hold for any text at all.
 
+mod fuzz;
+
 use super::{Catalog, Problem, Registered, Settings, Source, apply_fixes, explain};
 use crate::schedule::Zone;
 use proptest::prelude::*;

@@ -60,7 +60,7 @@ fn origin(problem: &Problem) -> Origin<'_> {
 fn snippet<'a>(exhibit: &Exhibit<'a>) -> Option<Snippet<'a, Annotation<'a>>> {
     let spans = || exhibit.marks.iter().map(|mark| &mark.span);
     let from = spans().map(|span| span.start).min()?;
-    let to = spans().map(|span| span.end).max()?;
+    let to = spans().map(|span| floor(&exhibit.source.text, span.end.min(span.start + LONGEST))).max()?;
     let window = Window::around(&exhibit.source.text, from..to)?;
     let marks = exhibit.marks.iter().map(|mark| {
         let kind = if mark.is_primary { AnnotationKind::Primary } else { AnnotationKind::Context };
@@ -68,6 +68,9 @@ fn snippet<'a>(exhibit: &Exhibit<'a>) -> Option<Snippet<'a, Annotation<'a>>> {
     });
     Some(window.snippet(exhibit.source).annotations(marks.collect::<Vec<_>>()))
 }
+
+/// What stands further behind a mark, or further inside of it, is not shown: what draws goes over it letter by letter.
+const LONGEST: usize = 64 << 10;
 
 /// A longer change is made and not drawn: every line of it would be compared with every other.
 const DRAWN: usize = 4 << 10;
@@ -113,7 +116,7 @@ impl<'a> Window<'a> {
             start = '\u{feff}'.len_utf8();
         }
         let after = text.get(span.end..)?;
-        let end = span.end + after.find('\n').unwrap_or(after.len());
+        let end = floor(text, span.end + after.find('\n').unwrap_or(after.len()).min(LONGEST));
         let text = text.get(start..end)?;
         let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
         (!text.is_empty()).then_some(Window { text, start, line })
@@ -127,6 +130,11 @@ impl<'a> Window<'a> {
     fn snippet(&self, source: &'a Source) -> Snippet<'a, Annotation<'a>> {
         Snippet::source(self.text).path(&*source.path).line_start(self.line)
     }
+}
+
+/// The last character boundary that is not after `at`.
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// The words of a line, without the blanks around them; `None` when there is no such line.

@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod functions;
+mod fuzz;
 mod output;
 mod outputs;
 mod pipes;
