@@ -120,7 +120,14 @@ fn aliases_do_not_multiply() {
     bombs.check("a million anchors", numbered(1_000_000, |n| format!("- &a{n} x\n")), "*");
     bombs.check("anchors in flow", format!("[{}]", numbered(70_000, |n| format!("&a{n} x,"))), "*");
     bombs.check("unknown aliases", full("- *a\n"), "no anchor named");
-    bombs.check("nearly known aliases", format!("- &abc 1\n{}", full("- *abd\n")), "no anchor named");
+    let line = |item: &str| format!("x-a: [{}]\nrun: ls\n", item.repeat(16_000));
+    bombs.check("unknown aliases in one line", line("*.c, "), "no anchor named");
+    bombs.check("unknown stars in one line", line("*/5, "), "must be quoted");
+    bombs.check(
+        "nearly known aliases",
+        format!("x: &abc 1\n{}", numbered(40_000, |n| format!("k{n}: *abd\n"))),
+        "*",
+    );
     bombs.end();
 }
 
