@@ -245,7 +245,7 @@ impl<'a> Builder<'a, '_> {
         // A `*` of cron was meant when a blank, `/` or `,` follows. Then the whole line is read, so not for each of many.
         let after = self.text.get(span.start + 1..).unwrap_or_default();
         let may_be_cron =
-            self.findings.len() < 100 && (after.is_empty() || after.starts_with([' ', '/', ',', '\n', '\r']));
+            self.findings.len() < 20 && (after.is_empty() || after.starts_with([' ', '/', ',', '\n', '\r']));
         let value = if may_be_cron { heal::unquoted_star(self.text, span.start) } else { None };
         if let Some(value) = value {
             return heal::quote_the_star(self.text, value);
