@@ -68,9 +68,14 @@ impl Node {
         self.whens.get(place).copied().unwrap_or_default()
     }
 
+    /// Whether defaults of its parameters are evaluated before it starts.
+    pub fn settles_params(&self) -> bool {
+        self.late.iter().any(|param| param.late.is_some())
+    }
+
     /// Whether anything must be found out between its needs and its start.
     pub fn needs_preparing(&self) -> bool {
-        self.leaf.needs_preparing() || self.late.iter().any(|param| param.late.is_some())
+        self.leaf.needs_preparing() || self.settles_params()
     }
 }
 

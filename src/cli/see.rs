@@ -7,7 +7,7 @@ use crate::api::{Client, ClientError, FireInfo, RunInfo, Selected, Selector, Sig
 use crate::base::{RunId, TaskName};
 use crate::engine::State;
 use crate::host::{Definitions, Live, definitions};
-use crate::store::{History, RunFilter, StoreError};
+use crate::store::{History, RunFilter};
 use std::path::PathBuf;
 
 /// Everything a read command may ask.
@@ -47,10 +47,7 @@ impl See {
         if let Some(files) = self.files.get() {
             return Ok(files);
         }
-        let history = History::open(&self.state_dir).or_else(|error| match error {
-            StoreError::NoDatabase { .. } => History::empty(),
-            error => Err(error),
-        })?;
+        let history = History::open_or_empty(&self.state_dir)?;
         let mut state = State::default();
         state.cursors = history.cursors()?;
         state.resting = history

@@ -68,8 +68,8 @@ pub use source::Source;
 pub use spread::{MOST_CELLS, Over, Spread};
 pub use stdin::{Stdin, Stdout};
 pub use task::{
-    APPROVAL, Action, Cleanup, Hook, Leaf, OnHookError, Overlap, Param, ParamType, Params, Retry, Signal,
-    Stop, Task, Timetable, USES_TASK, is_waiting,
+    Action, Cleanup, Hook, Leaf, OnHookError, Overlap, Param, ParamType, Params, Retry, Signal, Stop, Task,
+    Timetable, USES_TASK, is_waiting,
 };
 pub use template::{
     Expression, Piece, Reference, Template, TemplateError, TemplateErrorKind, references, shown,

@@ -174,6 +174,11 @@ impl Leaf {
             || matches!(self.stdin, Some(Stdin::Task { stream: true, .. }))
     }
 
+    /// Whether it is a question to a person.
+    pub fn is_approval(&self) -> bool {
+        matches!(&self.action, Action::Call { function, .. } if function == APPROVAL)
+    }
+
     /// The standard output it reads, when it reads one.
     pub fn reads_from(&self) -> Option<(&TaskName, bool)> {
         match &self.stdin {
@@ -189,7 +194,7 @@ pub fn is_waiting(function: &str) -> bool {
 }
 
 /// `uses: approval`: a person decides.
-pub const APPROVAL: &str = "approval";
+const APPROVAL: &str = "approval";
 /// `uses: task:NAME`: a run of another task.
 pub const USES_TASK: &str = "task:";
 

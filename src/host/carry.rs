@@ -79,10 +79,13 @@ impl Inner {
         }
     }
 
+    /// The log of an attempt; `None` when its run is not there any more.
+    fn live_log(&self, attempt: AttemptId) -> Option<PathBuf> {
+        self.view.look(|live| live.state.runs.get(&attempt.job.run).map(|run| self.log_of(run, attempt)))
+    }
+
     fn not_started(self: &Arc<Inner>, attempt: AttemptId, message: String) {
-        let log =
-            self.view.look(|live| live.state.runs.get(&attempt.job.run).map(|run| self.log_of(run, attempt)));
-        if let Some(log) = log {
+        if let Some(log) = self.live_log(attempt) {
             // That there is no log is told where it is looked for.
             let _ = make_room(&log);
             append(&log, format!("neap | {message}\n").as_bytes());
@@ -199,8 +202,7 @@ impl Inner {
 
     /// What the hook is told about the question.
     fn about(&self, attempt: AttemptId, question: Question) -> Value {
-        let log =
-            self.view.look(|live| live.state.runs.get(&attempt.job.run).map(|run| self.log_of(run, attempt)));
+        let log = self.live_log(attempt);
         let tail = || log.as_deref().map(tail_of).unwrap_or_default();
         let mut about = self.view.look(|live| match live.state.find_job(attempt.job).map(|job| &job.phase) {
             Some(Phase::Asking { cause: Some(cause), .. }) => cause_event(cause),

@@ -140,16 +140,20 @@ pub fn fresh_now(root: &Path, history: &History, node: &Node) -> Result<Option<S
     let Some(freshness) = leaf.freshness.clone().filter(|freshness| freshness.status.is_empty()) else {
         return Ok(None);
     };
-    if leaf.is_templated || leaf.spread.is_some() || node.late.iter().any(|param| param.late.is_some()) {
+    if leaf.is_templated || leaf.spread.is_some() || node.settles_params() {
         return Ok(None);
     }
     let last = history.fresh(&leaf.name).map_err(|error| error.to_string())?;
-    let is_known = |name: &String| last.as_ref().is_some_and(|last| last.outputs.contains_key(name));
-    if !leaf.outputs.keys().all(is_known) {
+    if !knows_outputs(last.as_ref(), leaf) {
         return Ok(None);
     }
     let (folder, recipe) = (directory_of(leaf, root), recipe(leaf, &node.params));
     Freshening { freshness, folder, recipe, last }.look_now().map(|verdict| verdict.fresh)
+}
+
+/// Whether it is known what a job put out when it last had something to do, as far as it declares outputs.
+pub(super) fn knows_outputs(last: Option<&Fresh>, leaf: &Leaf) -> bool {
+    leaf.outputs.keys().all(|name| last.is_some_and(|last| last.outputs.contains_key(name)))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> String {

@@ -58,7 +58,7 @@ pub use secrets::STORE as SECRETS;
 pub use view::{Live, Progress};
 
 use crate::base::{AttemptId, JobId, RunId, TaskName};
-use crate::definition::{APPROVAL, Action, Settings};
+use crate::definition::Settings;
 use crate::engine::{Author, Event, Input, Phase, Run, RunOutcome};
 use crate::exec::{Joint, Report, Reports, Runner};
 use crate::lua::Scripts;
@@ -306,9 +306,7 @@ impl Host {
 fn undecided(id: RunId, run: &Run) -> Vec<(AttemptId, String)> {
     let waits = |index: &u32| {
         let job = &run.jobs[*index as usize];
-        let is_approval =
-            matches!(&run.leaf(*index).action, Action::Call { function, .. } if function == APPROVAL);
-        is_approval && matches!(job.phase, Phase::Running { .. }) && job.decision.is_none()
+        run.leaf(*index).is_approval() && matches!(job.phase, Phase::Running { .. }) && job.decision.is_none()
     };
     let found = (0..run.jobs.len() as u32).filter(waits).map(|index| {
         let attempt = AttemptId { job: JobId { run: id, index }, number: run.jobs[index as usize].attempts };

@@ -9,7 +9,7 @@ use crate::definition::{
 use crate::engine::{Answer, Cause, Fingerprint, Input, Phase, Preparation, Question, Run, Skip};
 use crate::host::environment::{Given, directory_of};
 use crate::host::filling::{Filling, is_true};
-use crate::host::freshness::{Freshening, recipe};
+use crate::host::freshness::{Freshening, knows_outputs, recipe};
 use crate::host::seen::{about_job, find_need, own_outputs, readable_params, reads_cell, sources_of};
 use crate::host::{Inner, checks};
 use serde_json::{Map, Value, json};
@@ -24,6 +24,7 @@ struct Known {
     leaf: Arc<Leaf>,
     params: Params,
     late: Arc<Vec<Param>>,
+    settles_params: bool,
     is_cell: bool,
     force: bool,
     /// What expressions can read, save the parameters that are not known yet and the other jobs.
@@ -71,7 +72,6 @@ impl Inner {
     }
 
     async fn decide(self: &Arc<Inner>, job: JobId, mut known: Known) -> Result<Preparation, Refused> {
-        let has_late = known.late.iter().any(|param| param.late.is_some());
         self.settle_params(&mut known).await?;
         self.know_others(job, &mut known);
         let leaf = Arc::clone(&known.leaf);
@@ -91,7 +91,7 @@ impl Inner {
             Some(Found::Stale(text)) => Some(Fingerprint { of: leaf.name.clone(), text }),
             None => None,
         };
-        let params = has_late.then(|| Arc::new(known.params));
+        let params = known.settles_params.then(|| Arc::new(known.params));
         Ok(Preparation::Ready { leaf: filled, params, fingerprint })
     }
 
@@ -112,6 +112,7 @@ impl Inner {
                 leaf: Arc::clone(&node.leaf),
                 params: (*node.params).clone(),
                 late: Arc::clone(&node.late),
+                settles_params: node.settles_params(),
                 is_cell: cell.is_some(),
                 force: run.force,
                 variables,
@@ -322,6 +323,7 @@ impl Inner {
         let Some(freshness) = leaf.freshness.clone() else { return Ok(None) };
         let last =
             self.store.history().fresh(&leaf.name).map_err(|error| Refused::unprepared(error.to_string()))?;
+        let has_outputs = knows_outputs(last.as_ref(), leaf);
         let outputs = last.as_ref().map(|last| last.outputs.clone()).unwrap_or_default();
         let status = freshness.status.clone();
         let freshening = Freshening {
@@ -332,7 +334,6 @@ impl Inner {
         };
         let verdict = freshening.look().await.map_err(Refused::unprepared)?;
         let stale = Found::Stale(verdict.fingerprint);
-        let has_outputs = leaf.outputs.keys().all(|name| outputs.contains_key(name));
         let Some(reason) = verdict.fresh.filter(|_| has_outputs && !known.force) else {
             return Ok(Some(stale));
         };
@@ -366,7 +367,6 @@ impl Inner {
             is_asked.then_some((outputs, params, state.rounds + 1))
         });
         let Some((outputs, params, round)) = seen else { return Answer::NoOpinion };
-        known.variables.insert("outputs".into(), own_outputs(&known.leaf, &outputs));
         known.variables.insert("round".into(), round.into());
         known.variables.insert("params".into(), readable_params(&params, &known.late));
         self.know_others(job, &mut known);
@@ -375,6 +375,7 @@ impl Inner {
             Again::While(text) => (text, true),
             Again::Until(text) => (text, false),
         };
+        known.variables.insert("outputs".into(), own_outputs(text, &outputs));
         match self.evaluate_one(&known, text).await {
             Ok(value) if is_true(&value) == wanted => Answer::Again { delay: None, reason: None },
             Ok(_) => Answer::NoOpinion,

@@ -62,16 +62,19 @@ pub(super) fn find_need(run: &Run, from: u32, sibling: &str, name: &str) -> Opti
 
 /// What expressions see of parameters: what nobody gave is there, and nil.
 pub(super) fn readable_params(params: &Params, late: &[Param]) -> Value {
-    let absent = late.iter().map(|param| (param.name.clone(), Value::Null));
-    Value::Object(absent.chain(params.iter().map(|(name, value)| (name.clone(), value.clone()))).collect())
+    or_nil(params, late.iter().map(|param| param.name.clone()))
 }
 
 /// What the condition of `repeat` sees of the last round: what it reads and was not written is nil.
-pub(super) fn own_outputs(leaf: &Leaf, outputs: &Params) -> Value {
-    let read = sources_of(leaf).into_iter().flat_map(|source| references(&source));
-    let read = read.filter(|reference| reference.root == "outputs");
-    let absent = read.filter_map(|reference| Some((reference.path.into_iter().next()?, Value::Null)));
-    Value::Object(absent.chain(outputs.iter().map(|(name, value)| (name.clone(), value.clone()))).collect())
+pub(super) fn own_outputs(condition: &str, outputs: &Params) -> Value {
+    let read = references(condition).into_iter().filter(|reference| reference.root == "outputs");
+    or_nil(outputs, read.filter_map(|reference| reference.path.into_iter().next()))
+}
+
+/// The values that are there, and nil for the other names.
+fn or_nil(values: &Params, names: impl Iterator<Item = String>) -> Value {
+    let nil = names.map(|name| (name, Value::Null));
+    Value::Object(nil.chain(values.iter().map(|(name, value)| (name.clone(), value.clone()))).collect())
 }
 
 /// What an expression sees of another job, and of the outputs that it reads there. A job that became many puts out

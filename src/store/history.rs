@@ -45,6 +45,17 @@ impl History {
         Ok(History { shared: Arc::new(Shared { place, idle: Mutex::new(vec![first]) }) })
     }
 
+    /// The history of a place where perhaps nothing has happened yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is a database, and it cannot be read.
+    pub fn open_or_empty(dir: &Path) -> Result<History, StoreError> {
+        match History::open(dir) {
+            Err(StoreError::NoDatabase { .. }) => History::empty(),
+            opened => opened,
+        }
+    }
+
     /// The history of a place where nothing has happened yet. It lives in memory and never changes.
     ///
     /// # Errors

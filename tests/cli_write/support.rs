@@ -38,15 +38,19 @@ impl Cli {
         std::fs::read_to_string(self.root().join(path)).unwrap()
     }
 
-    pub(crate) fn neap(&self, args: &[&str]) -> Said {
-        let output = Command::new(env!("CARGO_BIN_EXE_neap"))
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_neap"));
+        command
             .args(args)
             .current_dir(self.root())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .envs([("HOME", self.root().as_os_str()), ("NO_COLOR", "1".as_ref()), ("TZ", "UTC".as_ref())])
-            .output()
-            .unwrap();
+            .envs([("HOME", self.root().as_os_str()), ("NO_COLOR", "1".as_ref()), ("TZ", "UTC".as_ref())]);
+        command
+    }
+
+    pub(crate) fn neap(&self, args: &[&str]) -> Said {
+        let output = self.command(args).output().unwrap();
         let text = |bytes: &[u8]| steady(&String::from_utf8_lossy(bytes));
         Said {
             stdout: text(&output.stdout),
@@ -61,17 +65,7 @@ impl Cli {
     pub(crate) fn on_a_terminal(&self, args: &[&str], typed: &str) -> Said {
         let (mut master, slave) = terminal();
         let copy = || std::process::Stdio::from(slave.try_clone().unwrap());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_neap"))
-            .args(args)
-            .current_dir(self.root())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .envs([("HOME", self.root().as_os_str()), ("NO_COLOR", "1".as_ref()), ("TZ", "UTC".as_ref())])
-            .stdin(copy())
-            .stdout(copy())
-            .stderr(copy())
-            .spawn()
-            .unwrap();
+        let mut child = self.command(args).stdin(copy()).stdout(copy()).stderr(copy()).spawn().unwrap();
         drop(slave);
         master.write_all(typed.as_bytes()).unwrap();
         let mut shown = Vec::new();

@@ -2,7 +2,7 @@
 //! Pure: events in, notes out.
 
 use crate::base::{AttemptId, Millis, Moment, RunId};
-use crate::definition::{APPROVAL, Action, Leaf};
+use crate::definition::Action;
 use crate::engine::{Author, Cause, Event, Exit, Outcome, Phase, RunOutcome, RunPhase, State, StopCause};
 use crate::host::{Happening, Progress};
 use crate::plan::Plan;
@@ -231,9 +231,7 @@ impl Board {
 
     /// Whether a job is a question to a person.
     pub(crate) fn waits_for_approval(&self, index: u32) -> bool {
-        let is_approval =
-            |leaf: &Leaf| matches!(&leaf.action, Action::Call { function, .. } if function == APPROVAL);
-        self.state.runs.get(&self.run).is_some_and(|run| is_approval(run.leaf(index)))
+        self.state.runs.get(&self.run).is_some_and(|run| run.leaf(index).is_approval())
     }
 
     /// What a job that waits for an approval asks.

@@ -7,7 +7,7 @@ use crate::cli::project::Project;
 use crate::definition::{Check, Leaf, Method, Stdin, When};
 use crate::host::{RunRequest, definitions, fresh_now};
 use crate::plan::{Node, Plan};
-use crate::store::{History, StoreError};
+use crate::store::History;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -15,10 +15,7 @@ pub(super) fn dry_run(project: &Project, request: &RunRequest, output: &Output) 
     let definitions = definitions(&project.root);
     definitions.refuse_bad_settings()?;
     let plan = request.plan(&definitions.catalog)?;
-    let history = match History::open(&project.state_dir) {
-        Err(StoreError::NoDatabase { .. }) => History::empty()?,
-        opened => opened?,
-    };
+    let history = History::open_or_empty(&project.state_dir)?;
     let fresh = |node: &Node| match fresh_now(&project.root, &history, node) {
         Ok(Some(reason)) if !request.force => format!("nothing to do now: {reason}"),
         Ok(_) => freshness(&node.leaf),

@@ -4,6 +4,7 @@ use super::bars::Scale;
 use super::{is_same, short_hash};
 use crate::api::{JobInfo, RunInfo, RunState};
 use crate::base::{Millis, Moment};
+use crate::cli::gist::word;
 use crate::cli::look::{Look, brief, count, next_line, strong};
 use crate::cli::output::{BAD, BUSY, Cell, DIM, GOOD, ODD, Table, clean, styled};
 use crate::cli::ps::waiting;
@@ -96,9 +97,8 @@ fn params(run: &RunInfo) -> String {
     if run.params.is_empty() {
         return String::new();
     }
-    let value = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let params: Vec<String> =
-        run.params.iter().map(|(name, given)| format!("{name}={}", brief(&value(given), 60))).collect();
+        run.params.iter().map(|(name, given)| format!("{name}={}", brief(&word(given), 60))).collect();
     format!("   params {}", params.join(" "))
 }
 
@@ -231,10 +231,9 @@ fn problems(run: &RunInfo) -> String {
 
 /// What the jobs put out, a line for each; `--json` has all of it.
 fn outputs(run: &RunInfo) -> String {
-    let value = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let line = |job: &JobInfo| {
         let outputs: Vec<String> =
-            job.outputs.iter().map(|(name, put)| format!("{name}={}", brief(&value(put), 60))).collect();
+            job.outputs.iter().map(|(name, put)| format!("{name}={}", brief(&word(put), 60))).collect();
         (!outputs.is_empty()).then(|| format!("  outputs {}  {}\n", job.name, brief(&outputs.join(" "), 200)))
     };
     run.jobs.iter().filter_map(line).collect()
