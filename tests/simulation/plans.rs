@@ -2,8 +2,8 @@
 
 use neap::base::{Millis, TaskName};
 use neap::definition::{
-    APPROVAL, Action, Again, Cleanup, Hook, Leaf, OnHookError, Over, Params, Repeat, Retry, Rule, Signal,
-    Spread, Stop, When,
+    Action, Again, Cleanup, Hook, Leaf, OnHookError, Over, Params, Repeat, Retry, Rule, Signal, Spread, Stop,
+    When,
 };
 use neap::plan::{Node, Plan};
 use std::sync::Arc;
@@ -76,7 +76,7 @@ fn random_leaf(rng: &mut Rng, task: &TaskName, index: usize) -> Leaf {
     let hooks = rng.one_in(4).then(|| Hook { file: "h.lua".into(), on_error: OnHookError::Warn });
     let cleanup = rng.one_in(5).then(|| Cleanup::Remove { path: "x".into() });
     let name = task.child(&format!("j{index}")).unwrap();
-    let function = rng.one_in(8).then_some(APPROVAL);
+    let function = rng.one_in(8).then_some("approval");
     let action = match function {
         Some(function) => Action::Call { function: function.into(), with: Default::default() },
         None => Action::Exec { argv: vec!["true".into()] },
