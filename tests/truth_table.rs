@@ -310,6 +310,7 @@ impl Scene {
                 };
                 Some(Input::Ended { attempt: *attempt, exit, usage: None, outputs: Params::new() })
             }
+            Order::Pause { .. } | Order::Resume { .. } => None,
             Order::Prepare { job } => {
                 let why = match self.fates[job.index as usize] {
                     UpToDate => Skip::Fresh { reason: "nothing has changed".into() },

@@ -175,9 +175,11 @@ impl From<StoreError> for Denial {
 impl From<CommandError> for Denial {
     fn from(error: CommandError) -> Denial {
         let status = match error {
-            CommandError::NotGoing(_) => StatusCode::NOT_FOUND,
+            CommandError::NotGoing(_) | CommandError::NoJob { .. } => StatusCode::NOT_FOUND,
             CommandError::Already { .. }
             | CommandError::TaskAlready { .. }
+            | CommandError::JobAlready { .. }
+            | CommandError::NoProcess { .. }
             | CommandError::NotAsked { .. }
             | CommandError::WhichJob { .. } => StatusCode::CONFLICT,
             CommandError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
@@ -380,13 +382,19 @@ async fn decide(
 
 async fn pause(State(doors): Door, UrlPath(id): UrlPath<String>, Json(rest): Json<Rest>) -> Answer<RunInfo> {
     let run = parse(&id)?;
-    doors.host.pause(run, author(rest.by), rest.reason).await?;
+    match rest.job {
+        Some(job) => doors.host.pause_job(run, &job, author(rest.by), rest.reason).await?,
+        None => doors.host.pause(run, author(rest.by), rest.reason).await?,
+    }
     found(&doors.host, run).await
 }
 
 async fn resume(State(doors): Door, UrlPath(id): UrlPath<String>, Json(rest): Json<Rest>) -> Answer<RunInfo> {
     let run = parse(&id)?;
-    doors.host.resume(run, author(rest.by)).await?;
+    match rest.job {
+        Some(job) => doors.host.resume_job(run, &job, author(rest.by)).await?,
+        None => doors.host.resume(run, author(rest.by)).await?,
+    }
     found(&doors.host, run).await
 }
 

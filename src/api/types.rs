@@ -367,9 +367,12 @@ pub struct Decide {
     pub by: Option<Author>,
 }
 
-/// A wish to pause or resume a run or a task.
+/// A wish to pause or resume a run, a job of it, or the schedules of a task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rest {
+    /// Of a run: only this job, which is frozen where it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// Why.
     #[serde(default)]
     pub reason: Option<String>,

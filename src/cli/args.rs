@@ -259,7 +259,7 @@ pub(crate) struct Decide {
 
 #[derive(Debug, Args)]
 pub(crate) struct Rest {
-    /// A run, or a task whose schedules are meant
+    /// A run, a job of it (build#7/test), or a task whose schedules are meant
     #[arg(add = ArgValueCompleter::new(complete::runs_and_tasks))]
     pub(crate) what: String,
     /// Why; it is stored and shown

@@ -7,7 +7,7 @@ use super::output::{Output, whoami};
 use super::project::Project;
 use crate::base::{Millis, TaskName};
 use crate::definition::{Action, Leaf};
-use crate::host::{Host, RunRequest, find_root};
+use crate::host::{RunRequest, find_root};
 use serde::Serialize;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub(crate) fn exec(directory: Option<&Path>, args: args::Exec, output: &Output) 
     let project = place(directory)?;
     block_on(async {
         let mut signals = Signals::new()?;
-        let builder = Host::builder(&project.root).task(name.as_str(), definition);
+        let builder = project.host().task(name.as_str(), definition);
         let reach = Reach::own(builder, None).await?;
         if let Err(failure) = not_taken(&reach, &name, &args.command) {
             reach.close().await;

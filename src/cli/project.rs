@@ -1,8 +1,11 @@
 //! The project a command is about.
 
 use super::error::{Failure, USAGE};
-use crate::host::{STATE, find_root};
+use crate::host::{Builder, Host, STATE, find_root};
 use std::path::{Path, PathBuf};
+
+/// How jobs are held: `group` leaves out the supervisor. For comparisons, and for where it cannot work.
+const CONTAINMENT: &str = "NEAP_CONTAINMENT";
 
 /// A project on disk.
 #[derive(Clone, Debug)]
@@ -14,6 +17,16 @@ pub(crate) struct Project {
 }
 
 impl Project {
+    /// Begins to describe a host for it, whose jobs are supervised by this very program.
+    pub(crate) fn host(&self) -> Builder {
+        let builder = Host::builder(&self.root);
+        match std::env::var_os(CONTAINMENT) {
+            Some(wanted) if wanted == "group" => builder,
+            // The file may have been replaced since: this is what runs.
+            Some(_) | None => builder.supervisor("/proc/self/exe"),
+        }
+    }
+
     /// The project in `directory`, or the nearest one at or above the current directory.
     pub(crate) fn find(directory: Option<&Path>) -> Result<Project, Failure> {
         let root = match directory {

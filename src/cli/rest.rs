@@ -1,4 +1,4 @@
-//! `neap pause` and `neap resume`: a run is held, or the schedules of a task rest.
+//! `neap pause` and `neap resume`: a job is frozen, a run is held, or the schedules of a task rest.
 
 use super::args;
 use super::cancel::going_host;
@@ -10,7 +10,6 @@ use super::see::{See, block_on};
 use crate::api::{Rest, RunInfo};
 use crate::base::{RunId, TaskName};
 use crate::engine::Author;
-use crate::host::Host;
 use crate::store::{RunFilter, RunStatus};
 use std::process::ExitCode;
 
@@ -22,10 +21,14 @@ pub(crate) fn rest(
 ) -> Result<ExitCode, Failure> {
     block_on(async {
         let see = See::new(project).await;
-        let wish = Rest { reason: args.reason.clone(), by: Some(Author(whoami().into())) };
+        let mut wish = Rest { reason: args.reason.clone(), by: Some(Author(whoami().into())), job: None };
         match meant(&see, &args.what)? {
             Meant::Schedules(task, count) => schedules(project, &see, task, count, rest, wish, output).await,
             Meant::Run(run) => one_run(&see, run, rest, &wish, output).await,
+            Meant::Job(run, job) => {
+                wish.job = Some(job);
+                one_run(&see, run, rest, &wish, output).await
+            }
         }
     })
 }
@@ -35,13 +38,21 @@ enum Meant {
     /// The schedules of a task; so many.
     Schedules(TaskName, usize),
     Run(RunId),
+    /// A job of it.
+    Job(RunId, String),
 }
 
 /// A bare task name means its schedules when it has any, else its latest unfinished run. A run is meant by an id, or by
 /// a name with `#`, `@` or `:`.
 fn meant(see: &See, word: &str) -> Result<Meant, Failure> {
     let catalog = &see.definitions()?.catalog;
-    let Some(task) = catalog.task(word) else { return Ok(Meant::Run(see.select_one(word)?.run)) };
+    let Some(task) = catalog.task(word) else {
+        let selected = see.select_one(word)?;
+        return Ok(match selected.job {
+            Some(job) => Meant::Job(selected.run, job),
+            None => Meant::Run(selected.run),
+        });
+    };
     let count = task.timetables.iter().filter(|timetable| timetable.enabled).count();
     if count > 0 {
         return Ok(Meant::Schedules(task.name.clone(), count));
@@ -87,7 +98,7 @@ async fn schedules(
 
 /// It is only written down; the next host keeps to it.
 async fn without_host(project: &Project, task: &TaskName, rest: bool, wish: Rest) -> Result<(), Failure> {
-    let reach = Reach::own(Host::builder(&project.root), None).await?;
+    let reach = Reach::own(project.host(), None).await?;
     let Reach::Own(host) = &reach else { return Ok(()) };
     let by = wish.by.unwrap_or_else(Author::host);
     let done = host.rest(task.clone(), rest, by, wish.reason).await;
@@ -114,8 +125,13 @@ async fn one_run(
     if output.json {
         output.print_json(&info)?;
     } else {
-        let about = if rest { "held; what runs goes on, nothing new starts" } else { "goes on" };
-        print(&format!("{}: {about}\n", info.name))?;
+        let (name, about) = match (&wish.job, rest) {
+            (None, true) => (info.name, "held; what runs goes on, nothing new starts"),
+            (Some(job), true) => (format!("{}/{job}", info.name), "frozen; its time limit stands still"),
+            (None, false) => (info.name, "goes on"),
+            (Some(job), false) => (format!("{}/{job}", info.name), "goes on"),
+        };
+        print(&format!("{name}: {about}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use super::project::Project;
 use super::see;
 use crate::api::{self, HostInfo, Sight};
 use crate::base::RunId;
+use crate::definition::OnHostDeath;
 use crate::engine::Event;
 use crate::host::{Definitions, Feed, Happening, Host};
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(crate) fn serve(project: &Project, args: &args::Serve, output: &Output) -> Result<ExitCode, Failure> {
     block_on(async {
         let mut signals = Signals::new()?;
-        let builder = Host::builder(&project.root);
+        let builder = project.host().on_host_death(OnHostDeath::Keep);
         let builder = match args.slots {
             Some(slots) => builder.slots(slots),
             None => builder,
@@ -51,7 +52,7 @@ pub(crate) fn serve(project: &Project, args: &args::Serve, output: &Output) -> R
         tokio::select! {
             () = host.shutdown() => {}
             () = another(&mut signals) => {
-                output.say("left at once; the next host ends what is still there");
+                output.say("left at once; the next host sees to what is still there");
                 return Ok(ExitCode::from(130));
             }
         }

@@ -7,6 +7,7 @@ use super::fields::{Checker, Field, Path};
 use super::freshness::{self, Freshness};
 use super::gate::{self, Precondition, Rule};
 use super::problem::{Code, Finding};
+use super::process;
 use super::repeat::{self, Repeat};
 use super::secret::{self, Secret};
 use super::spread::{self, Over, Spread};
@@ -44,6 +45,7 @@ pub(super) struct LeafKeys {
     outputs: Option<BTreeMap<String, ParamType>>,
     artifacts: Option<Vec<String>>,
     freshness: freshness::Written,
+    process: process::Written,
     repeat: Option<Repeat>,
 }
 
@@ -111,7 +113,7 @@ impl LeafKeys {
             "outputs" => self.outputs = Some(declared::outputs(checker, field.value, path)),
             "artifacts" => self.artifacts = Some(freshness::patterns(checker, field)),
             "repeat" => self.repeat = repeat::repeat(checker, field.value, path),
-            _ => return self.freshness.take(field, checker),
+            _ => return self.freshness.take(field, checker) || self.process.take(field, checker),
         }
         true
     }
@@ -272,6 +274,7 @@ impl<'k> Layers<'k> {
                 signal: self.first(|keys| keys.signal).unwrap_or(usual.signal),
                 grace: self.first(|keys| keys.grace).unwrap_or(usual.grace),
             },
+            process: process::Written::nearest(self.nearest().map(|keys| &keys.process)),
             retry: self.first(|keys| keys.retry.clone()).unwrap_or_default(),
             hooks: self.hooks(),
             cleanup: self.first(|keys| keys.cleanup.clone()).unwrap_or_default(),

@@ -4,6 +4,7 @@
 
 use super::freshness::Freshness;
 use super::gate::{Need, Precondition, Rule};
+use super::process::Process;
 use super::repeat::Repeat;
 use super::secret::Secret;
 use super::spread::Spread;
@@ -108,6 +109,9 @@ pub struct Leaf {
     /// How a running attempt is asked to stop.
     #[serde(default)]
     pub stop: Stop,
+    /// How its process is held.
+    #[serde(default, skip_serializing_if = "Process::is_usual")]
+    pub process: Process,
     /// Whether and when a failed attempt is followed by another.
     #[serde(default)]
     pub retry: Retry,
@@ -123,6 +127,16 @@ pub struct Leaf {
     /// Some of its texts hold expressions, which are evaluated once, when it becomes ready.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_templated: bool,
+}
+
+impl Action {
+    /// Whether it is carried out by a process.
+    pub fn is_process(&self) -> bool {
+        match self {
+            Action::Run { .. } | Action::Exec { .. } => true,
+            Action::Lua { .. } | Action::Script { .. } | Action::Call { .. } => false,
+        }
+    }
 }
 
 impl Leaf {
@@ -150,6 +164,7 @@ impl Leaf {
             priority: 0,
             timeout: None,
             stop: Stop::default(),
+            process: Process::default(),
             retry: Retry::default(),
             hooks: Vec::new(),
             cleanup: Vec::new(),

@@ -66,6 +66,7 @@ impl Engine {
                 Phase::Waiting
                 | Phase::Spread
                 | Phase::Queued
+                | Phase::Paused { .. }
                 | Phase::Stopping { .. }
                 | Phase::Ended { .. }
                 | Phase::Cleaning { .. }

@@ -115,7 +115,10 @@ impl Engine {
     pub(super) fn owe(&mut self, attempt: AttemptId, item: OwedCleanup) {
         let job = attempt.job;
         if self.is_current(attempt)
-            && matches!(self.state.job(job).phase, Phase::Asking { .. } | Phase::Running { .. })
+            && matches!(
+                self.state.job(job).phase,
+                Phase::Asking { .. } | Phase::Running { .. } | Phase::Paused { .. }
+            )
         {
             self.emit(Event::CleanupOwed { job, item });
         }
@@ -145,6 +148,7 @@ impl Engine {
                     | Phase::Spread
                     | Phase::Queued
                     | Phase::Running { .. }
+                    | Phase::Paused { .. }
                     | Phase::Stopping { .. }
                     | Phase::Ended { .. }
                     | Phase::Backoff { .. }
@@ -155,13 +159,27 @@ impl Engine {
         orders.into_iter().for_each(|order| self.order(order));
     }
 
-    /// The order to stop may have died with the host, so it is given again.
+    /// The order to stop, or to freeze, may have died with the host, so it is given again.
     pub(super) fn survived(&mut self, attempt: AttemptId) {
-        if self.is_current(attempt)
-            && let Phase::Stopping { cause } = self.state.job(attempt.job).phase
-        {
-            let stop = self.leaf(attempt.job).stop;
-            self.order(Order::Stop { attempt, cause, stop });
+        if !self.is_current(attempt) {
+            return;
+        }
+        match self.state.job(attempt.job).phase {
+            Phase::Stopping { cause } => {
+                let stop = self.leaf(attempt.job).stop;
+                self.order(Order::Stop { attempt, cause, stop });
+            }
+            Phase::Paused { .. } => self.order(Order::Pause { attempt }),
+            Phase::Running { .. } => self.order(Order::Resume { attempt }),
+            Phase::Waiting
+            | Phase::Preparing { .. }
+            | Phase::Spread
+            | Phase::Queued
+            | Phase::Asking { .. }
+            | Phase::Ended { .. }
+            | Phase::Backoff { .. }
+            | Phase::Cleaning { .. }
+            | Phase::Done(_) => {}
         }
     }
 

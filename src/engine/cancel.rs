@@ -1,7 +1,7 @@
-//! Cancel, pause and resume.
+//! Ending a run early.
 
 use super::Engine;
-use crate::base::{JobId, Millis, RunId, TaskName};
+use crate::base::{JobId, Millis, RunId};
 use crate::definition::{Rule, Stop};
 use crate::engine::{Author, Event, Order, Outcome, Phase, Question, Run, RunPhase, StopCause};
 
@@ -50,7 +50,7 @@ impl Engine {
         // Ending one job may end the run, and then nothing of it is left here.
         let Some(phase) = self.state.find_job(job).map(|job| job.phase.clone()) else { return };
         match phase {
-            Phase::Running { .. } => {
+            Phase::Running { .. } | Phase::Paused { .. } => {
                 self.emit(Event::AttemptStopping {
                     attempt: self.state.attempt(job),
                     cause: StopCause::Cancelled,
@@ -81,29 +81,5 @@ impl Engine {
         let stop = self.leaf(job).stop;
         let grace = if now { Millis(0) } else { stop.grace };
         self.order(Order::Stop { attempt, cause, stop: Stop { grace, ..stop } });
-    }
-
-    pub(super) fn pause(&mut self, run: RunId, by: Author, reason: Option<String>) {
-        if self.state.runs.get(&run).is_some_and(|r| r.phase == RunPhase::Going) {
-            self.emit(Event::RunPaused { run, by, reason });
-        }
-    }
-
-    pub(super) fn resume(&mut self, run: RunId, by: Author) {
-        if self.state.runs.get(&run).is_some_and(|r| matches!(r.phase, RunPhase::Paused(_))) {
-            self.emit(Event::RunResumed { run, by });
-        }
-    }
-
-    pub(super) fn pause_task(&mut self, task: TaskName, by: Author, reason: Option<String>) {
-        if !self.state.resting.contains_key(&task) {
-            self.emit(Event::TaskPaused { task, by, reason });
-        }
-    }
-
-    pub(super) fn resume_task(&mut self, task: TaskName, by: Author) {
-        if self.state.resting.contains_key(&task) {
-            self.emit(Event::TaskResumed { task, by });
-        }
     }
 }

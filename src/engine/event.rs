@@ -57,6 +57,15 @@ pub enum Event {
     AttemptAdmitted { attempt: AttemptId },
     /// The attempt was ordered to start. `timeout` is the one in force for this attempt.
     AttemptStarted { attempt: AttemptId, timeout: Option<Millis> },
+    /// The attempt was frozen where it stood.
+    AttemptPaused {
+        attempt: AttemptId,
+        by: Author,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The attempt goes on.
+    AttemptResumed { attempt: AttemptId, by: Author },
     /// The attempt was ordered to stop; the first cause is the one that counts.
     AttemptStopping { attempt: AttemptId, cause: StopCause },
     /// Nothing of the attempt is left.
@@ -506,6 +515,8 @@ impl Event {
             | Event::JobFinished { job, .. } => Some(job.run),
             Event::AttemptAdmitted { attempt }
             | Event::AttemptStarted { attempt, .. }
+            | Event::AttemptPaused { attempt, .. }
+            | Event::AttemptResumed { attempt, .. }
             | Event::AttemptStopping { attempt, .. }
             | Event::AttemptEnded { attempt, .. }
             | Event::HookAsked { attempt, .. }

@@ -179,7 +179,9 @@ impl Engine {
     pub(super) fn not_needed(&mut self, job: JobId, by: u32) {
         let Some(state) = self.state.find_job(job) else { return };
         match state.phase.clone() {
-            Phase::Running { .. } => self.stop(job, StopCause::NotNeeded { job: by }),
+            Phase::Running { .. } | Phase::Paused { .. } => {
+                self.stop(job, StopCause::NotNeeded { job: by });
+            }
             Phase::Spread => {
                 for index in state.cells.clone() {
                     self.not_needed(JobId { run: job.run, index }, by);

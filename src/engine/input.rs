@@ -20,6 +20,10 @@ pub enum Input {
     Pause { run: RunId, by: Author, reason: Option<String> },
     /// Let a held run go on.
     Resume { run: RunId, by: Author },
+    /// Freeze a job that runs. Only a process can be frozen.
+    PauseJob { job: JobId, by: Author, reason: Option<String> },
+    /// Let a frozen job go on.
+    ResumeJob { job: JobId, by: Author },
     /// Let the schedules of a task rest.
     PauseTask { task: TaskName, by: Author, reason: Option<String> },
     /// Let the schedules of a task go on.
@@ -147,6 +151,10 @@ pub enum Effect {
 pub enum Order {
     /// Start the attempt.
     Start { attempt: AttemptId },
+    /// Freeze it.
+    Pause { attempt: AttemptId },
+    /// Let it go on.
+    Resume { attempt: AttemptId },
     /// Stop it: the signal, the grace, then the end.
     Stop { attempt: AttemptId, cause: StopCause, stop: Stop },
     /// Ask the hooks, and report an [`Input::Answered`].

@@ -22,6 +22,7 @@ mod event;
 mod fire;
 mod gate;
 mod input;
+mod pause;
 mod phase;
 mod prepare;
 mod random;
@@ -88,6 +89,8 @@ impl Engine {
             Input::Cancel { run, by, reason, now } => self.cancel(run, by, reason, now),
             Input::Pause { run, by, reason } => self.pause(run, by, reason),
             Input::Resume { run, by } => self.resume(run, by),
+            Input::PauseJob { job, by, reason } => self.pause_job(job, by, reason),
+            Input::ResumeJob { job, by } => self.resume_job(job, by),
             Input::PauseTask { task, by, reason } => self.pause_task(task, by, reason),
             Input::ResumeTask { task, by } => self.resume_task(task, by),
             Input::Schedules(schedules) => self.arm(schedules),

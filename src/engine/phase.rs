@@ -18,6 +18,8 @@ pub enum Phase {
     Asking { question: Question, since: Moment, cause: Option<Cause> },
     /// The attempt is going on.
     Running { since: Moment, timeout: Option<Millis> },
+    /// The attempt is frozen. It had run for so long; its time limit stands still.
+    Paused { ran: Millis, timeout: Option<Millis> },
     /// The attempt was asked to stop.
     Stopping { cause: StopCause },
     /// The attempt is over; the verdict follows in the same step.
@@ -61,7 +63,10 @@ impl Phase {
                 matches!(next, Asking { question: Repeat, .. }) || verdict(next)
             }
             Asking { question: Retry | Repeat, .. } => verdict(next),
-            Running { .. } => matches!(next, Stopping { .. } | Ended { stopped: None, .. }),
+            Running { .. } => {
+                matches!(next, Paused { .. } | Stopping { .. } | Ended { stopped: None, .. })
+            }
+            Paused { .. } => matches!(next, Running { .. } | Stopping { .. } | Ended { stopped: None, .. }),
             Stopping { .. } => matches!(next, Ended { stopped: Some(_), .. }),
             Ended { .. } => {
                 matches!(next, Asking { question: Success | Retry | Repeat, .. }) || verdict(next)
@@ -82,6 +87,7 @@ impl Phase {
             Phase::Waiting
             | Phase::Spread
             | Phase::Queued
+            | Phase::Paused { .. }
             | Phase::Stopping { .. }
             | Phase::Ended { .. }
             | Phase::Cleaning { .. }
@@ -93,7 +99,7 @@ impl Phase {
     pub fn holds_slot(&self) -> bool {
         match self {
             Phase::Asking { question, .. } => *question == Question::Before,
-            Phase::Running { .. } | Phase::Stopping { .. } => true,
+            Phase::Running { .. } | Phase::Paused { .. } | Phase::Stopping { .. } => true,
             Phase::Waiting
             | Phase::Preparing { .. }
             | Phase::Spread
@@ -107,7 +113,7 @@ impl Phase {
 
     /// Whether a runner holds an attempt of a job in this phase.
     pub fn is_live(&self) -> bool {
-        matches!(self, Phase::Running { .. } | Phase::Stopping { .. })
+        matches!(self, Phase::Running { .. } | Phase::Paused { .. } | Phase::Stopping { .. })
     }
 
     /// Whether it is over.
@@ -124,6 +130,7 @@ impl Phase {
             Phase::Queued => "queued",
             Phase::Asking { .. } => "asking",
             Phase::Running { .. } => "running",
+            Phase::Paused { .. } => "paused",
             Phase::Stopping { .. } => "stopping",
             Phase::Ended { .. } => "ended",
             Phase::Backoff { .. } => "backoff",

@@ -286,6 +286,17 @@ impl State {
                 self.enter(at, attempt.job, Phase::Running { since: at, timeout: *timeout });
                 self.note_start(at, attempt.job);
             }
+            Event::AttemptPaused { attempt, .. } => {
+                if let Phase::Running { since, timeout } = self.job(attempt.job).phase {
+                    self.enter(at, attempt.job, Phase::Paused { ran: at - since, timeout });
+                }
+            }
+            Event::AttemptResumed { attempt, .. } => {
+                if let Phase::Paused { ran, timeout } = self.job(attempt.job).phase {
+                    // As if it had started later, by as long as it was frozen.
+                    self.enter(at, attempt.job, Phase::Running { since: at - ran, timeout });
+                }
+            }
             Event::AttemptStopping { attempt, cause } => {
                 self.enter(at, attempt.job, Phase::Stopping { cause: *cause });
             }

@@ -56,7 +56,7 @@ impl State {
             Phase::Backoff { until } => Some(Wait::Backoff { until: *until }),
             Phase::Asking { question, .. } => Some(Wait::Hook(*question)),
             Phase::Cleaning { .. } | Phase::Ended { .. } => Some(Wait::Cleanup),
-            Phase::Running { .. } | Phase::Stopping { .. } | Phase::Done(_) => None,
+            Phase::Running { .. } | Phase::Paused { .. } | Phase::Stopping { .. } | Phase::Done(_) => None,
         }
     }
 }

@@ -4,10 +4,10 @@
 //! where it stands. One that never awaits cannot be stopped, and its attempt ends when it returns.
 
 use super::ends::open_copy;
+use super::flow::Splitter;
 use super::mask::{MaskStream, Masks};
 use super::orders::{Order, Orders, Standing};
 use super::outbox::Outbox;
-use super::output::Splitter;
 use super::outputs::Outputs;
 use super::runner::{Line, Report, Reports, Runner, Start, Stdout, Stream, WhenDone};
 use super::spawn::open_log;

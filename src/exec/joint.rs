@@ -35,6 +35,16 @@ impl Joint {
         Ok(Joint(Arc::new(Mutex::new(Ends { reader: Some(reader), writer: Some(writer) }))))
     }
 
+    /// Only the end to read from; `None` is one that was taken.
+    pub(super) fn of_reader(reader: Option<PipeReader>) -> Joint {
+        Joint(Arc::new(Mutex::new(Ends { reader, writer: None })))
+    }
+
+    /// Only the end to write to; `None` is one that was taken.
+    pub(super) fn of_writer(writer: Option<PipeWriter>) -> Joint {
+        Joint(Arc::new(Mutex::new(Ends { reader: None, writer })))
+    }
+
     /// Drops the ends that nobody has taken, so that whoever has the other one sees the end.
     pub fn close(&self) {
         *self.ends() = Ends { reader: None, writer: None };

@@ -29,6 +29,8 @@ pub struct Masks(Option<Arc<Secrets>>);
 
 /// Finds the forms of all secrets at once, in one pass.
 struct Secrets {
+    /// As they were given.
+    plain: Vec<String>,
     automaton: NFA,
     start: StateID,
     /// How many of the last bytes may be the beginning of a secret, for each state of the automaton.
@@ -42,8 +44,14 @@ const STEP: usize = 4096;
 impl Masks {
     /// Masks all of these. None at all, or only ones that are too short, cost nothing.
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Masks {
-        let all: BTreeSet<Vec<u8>> = secrets.into_iter().flat_map(|secret| forms(secret.as_ref())).collect();
-        Masks((!all.is_empty()).then(|| Arc::new(Secrets::new(&all))))
+        let plain: Vec<String> = secrets.into_iter().map(|secret| secret.as_ref().to_owned()).collect();
+        let all: BTreeSet<Vec<u8>> = plain.iter().flat_map(|secret| forms(secret)).collect();
+        Masks((!all.is_empty()).then(|| Arc::new(Secrets::new(plain, &all))))
+    }
+
+    /// The secrets themselves, for whoever masks in another process.
+    pub(super) fn secrets(&self) -> &[String] {
+        self.0.as_deref().map_or(&[], |secrets| &secrets.plain)
     }
 
     /// Whether nothing is masked.
@@ -160,7 +168,7 @@ impl Masking {
 }
 
 impl Secrets {
-    fn new(forms: &BTreeSet<Vec<u8>>) -> Secrets {
+    fn new(plain: Vec<String>, forms: &BTreeSet<Vec<u8>>) -> Secrets {
         let automaton = NFA::new(forms).unwrap_or_else(|_| Secrets::everything());
         let start = automaton.start_state(Anchored::No).expect("this automaton may begin anywhere");
         let mut depths = HashMap::new();
@@ -171,7 +179,7 @@ impl Secrets {
                 depths.insert(state, at + 1);
             }
         }
-        Secrets { automaton, start, depths }
+        Secrets { plain, automaton, start, depths }
     }
 
     /// Gigabytes of secrets are more than an automaton can hold. Then nothing is shown at all.
@@ -270,7 +278,7 @@ mod tests {
 
     #[test]
     fn more_than_can_be_held_hides_everything() {
-        let all = Secrets { automaton: Secrets::everything(), ..Secrets::new(&forms("hunter2")) };
+        let all = Secrets { automaton: Secrets::everything(), ..Secrets::new(Vec::new(), &forms("hunter2")) };
         let start = all.automaton.start_state(Anchored::No).unwrap();
         let masks = Masks(Some(Arc::new(Secrets { start, depths: HashMap::new(), ..all })));
         assert_eq!(masks.text("any \u{e4} text"), "***");

@@ -10,8 +10,10 @@
 //! group is stopped before its leader is reaped. A pipe may be held open by a process that escaped, so no end ever
 //! waits for one.
 
+mod backlog;
 mod cleanup;
 mod ends;
+mod flow;
 mod forms;
 mod functions;
 mod joint;
@@ -26,20 +28,23 @@ mod procfs;
 mod program;
 mod router;
 mod runner;
+mod shim;
 mod spawn;
 mod supervise;
 mod sweep;
+mod usage;
 
 pub use cleanup::{CleanupProblem, Place, run_aside, run_cleanup};
+#[cfg(feature = "cli")]
+pub(crate) use flow::Splitter;
 pub use functions::{FunctionError, Functions, TaskContext, TaskLog};
 pub use joint::Joint;
 pub use mask::{MaskStream, Masks};
-#[cfg(feature = "cli")]
-pub(crate) use output::Splitter;
 pub use process::LocalProcesses;
 pub use router::Router;
-pub use runner::{Line, Report, Reports, Runner, Start, Stdin, Stdout, Stream, WhenDone};
-pub use sweep::{Swept, marker, sweep};
+pub use runner::{Fate, Found, Line, Report, Reports, Runner, Start, Stdin, Stdout, Stream, WhenDone};
+pub use shim::supervise_if_asked;
+pub use sweep::{Swept, marker, sweep, sweep_if};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! What the host wants of the attempts that run: each has one standing order, which only ever gets stricter.
+//! What the host wants of the attempts that run: each has one standing order. It may stand still and go on; the order to
+//! stop only ever gets stricter.
 
 use crate::base::AttemptId;
 use crate::definition::{Signal, Stop};
@@ -18,6 +19,8 @@ pub(super) struct Orders(Mutex<HashMap<AttemptId, watch::Sender<Order>>>);
 pub(super) enum Order {
     /// Go on.
     GoOn,
+    /// Stand still, until it is to go on.
+    StandStill,
     /// Stop by yourself, until then.
     Stop { signal: Signal, until: Instant },
     /// Be gone.
@@ -49,6 +52,21 @@ impl Orders {
         }
     }
 
+    /// Lets an attempt stand still or go on, if it is there and not being stopped.
+    pub(super) fn pause(&self, attempt: AttemptId, stands_still: bool) {
+        if let Some(sender) = self.all().get(&attempt) {
+            sender.send_if_modified(|order| {
+                let next = match *order {
+                    Order::GoOn if stands_still => Order::StandStill,
+                    Order::StandStill if !stands_still => Order::GoOn,
+                    Order::GoOn | Order::StandStill | Order::Stop { .. } | Order::Kill => return false,
+                };
+                *order = next;
+                true
+            });
+        }
+    }
+
     /// Lets go of an attempt that has ended.
     pub(super) fn leave(&self, attempt: AttemptId) {
         self.all().remove(&attempt);
@@ -70,8 +88,8 @@ pub(super) fn standing(first: Order) -> (watch::Sender<Order>, Standing) {
 pub(super) fn tighten(sender: &watch::Sender<Order>, wanted: Order) {
     sender.send_if_modified(|order| {
         let next = match (*order, wanted) {
-            (Order::Kill, _) | (_, Order::GoOn) => *order,
-            (_, Order::Kill) | (Order::GoOn, Order::Stop { .. }) => wanted,
+            (Order::Kill, _) | (_, Order::GoOn | Order::StandStill) => *order,
+            (_, Order::Kill) | (Order::GoOn | Order::StandStill, Order::Stop { .. }) => wanted,
             (Order::Stop { signal, until }, Order::Stop { until: other, .. }) => {
                 Order::Stop { signal, until: until.min(other) }
             }
@@ -83,6 +101,14 @@ pub(super) fn tighten(sender: &watch::Sender<Order>, wanted: Order) {
 }
 
 impl Order {
+    /// Whether it ends the attempt.
+    fn is_end(&self) -> bool {
+        match self {
+            Order::GoOn | Order::StandStill => false,
+            Order::Stop { .. } | Order::Kill => true,
+        }
+    }
+
     /// A stop whose grace begins now.
     pub(super) fn stop(stop: Stop) -> Order {
         /// Stands in for a grace so long that the clock cannot hold its end.
@@ -94,19 +120,29 @@ impl Order {
 }
 
 impl Standing {
-    /// Whether anything else than going on is wanted.
+    /// Whether it is to stop.
     pub(super) fn is_asked(&self) -> bool {
-        *self.0.borrow() != Order::GoOn
+        self.0.borrow().is_end()
+    }
+
+    /// Waits for another order than this one.
+    pub(super) async fn other_than(&mut self, known: Order) -> Order {
+        let order = self.0.wait_for(|order| *order != known).await.map(|order| *order);
+        match order {
+            Ok(order) => order,
+            // Nobody is left who could want anything else.
+            Err(_) => pending().await,
+        }
     }
 
     /// Waits until the attempt is to stop, and says with which signal; `None` wants it gone at once.
     pub(super) async fn asked(&mut self) -> Option<Signal> {
-        let order = self.0.wait_for(|order| *order != Order::GoOn).await.map(|order| *order);
+        let order = self.0.wait_for(Order::is_end).await.map(|order| *order);
         match order {
             Ok(Order::Stop { signal, .. }) => Some(signal),
             Ok(Order::Kill) => None,
             // Nobody is left who could want anything else.
-            Ok(Order::GoOn) | Err(_) => pending().await,
+            Ok(Order::GoOn | Order::StandStill) | Err(_) => pending().await,
         }
     }
 
@@ -116,7 +152,7 @@ impl Standing {
             let order = *self.0.borrow_and_update();
             let until = async {
                 match order {
-                    Order::GoOn => pending().await,
+                    Order::GoOn | Order::StandStill => pending().await,
                     Order::Stop { until, .. } => tokio::time::sleep_until(until).await,
                     Order::Kill => {}
                 }

@@ -1,11 +1,8 @@
 //! What one attempt still has to tell the host, kept small however slow the host is.
-//!
-//! Lines are held up to a bound, and beyond it the oldest give way to the newest; a count of what was left out
-//! travels along. So a host that is busy costs an attempt neither memory nor a single blocked write.
 
+use super::backlog::Backlog;
 use super::runner::{Line, Report, Reports};
 use crate::base::AttemptId;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use tokio_util::sync::PollSender;
 
@@ -15,20 +12,13 @@ pub(super) struct Outbox {
     // Keeps its place in the queue of senders when a wait is given up, which a plain sender would not.
     sender: PollSender<Report>,
     spawned: Option<Report>,
-    lines: VecDeque<Line>,
-    bytes: usize,
-    dropped: u64,
+    backlog: Backlog,
 }
-
-/// About a screenful times twenty: enough for a hook that reads along, little enough for 500 attempts at once.
-const MOST_LINES: usize = 1024;
-const MOST_BYTES: usize = 256 * 1024;
 
 impl Outbox {
     /// Nothing yet.
     pub(super) fn new(attempt: AttemptId, reports: Reports) -> Outbox {
-        let (lines, sender) = (VecDeque::new(), PollSender::new(reports));
-        Outbox { attempt, sender, spawned: None, lines, bytes: 0, dropped: 0 }
+        Outbox { attempt, sender: PollSender::new(reports), spawned: None, backlog: Backlog::default() }
     }
 
     /// Wants the host to know that the attempt runs.
@@ -38,18 +28,17 @@ impl Outbox {
 
     /// Wants the host to know a line.
     pub(super) fn push(&mut self, line: Line) {
-        self.bytes += line.text.len();
-        self.lines.push_back(line);
-        while self.lines.len() > MOST_LINES || self.bytes > MOST_BYTES {
-            let Some(oldest) = self.lines.pop_front() else { break };
-            self.bytes -= oldest.text.len();
-            self.dropped += 1;
-        }
+        self.backlog.push(line);
+    }
+
+    /// Wants the host to know that so many lines were left out.
+    pub(super) fn dropped(&mut self, lines: u64) {
+        self.backlog.dropped(lines);
     }
 
     /// Whether [`Outbox::deliver_one`] has anything to do.
     pub(super) fn is_empty(&self) -> bool {
-        self.spawned.is_none() && self.lines.is_empty()
+        self.spawned.is_none() && self.backlog.is_empty()
     }
 
     /// Waits for the host and hands it the next report. Nothing is lost when the wait is given up.
@@ -87,11 +76,7 @@ impl Outbox {
         if let Some(spawned) = self.spawned.take() {
             return Some(spawned);
         }
-        if self.lines.is_empty() {
-            return None;
-        }
-        let (lines, dropped) = (self.lines.drain(..).collect(), self.dropped);
-        (self.bytes, self.dropped) = (0, 0);
+        let (lines, dropped) = self.backlog.take()?;
         Some(Report::Lines { attempt: self.attempt, lines, dropped })
     }
 }

@@ -3,83 +3,218 @@
 use super::orders::{Order, Orders, Standing};
 use super::outbox::Outbox;
 use super::outputs::Outputs;
-use super::runner::{Report, Reports, Runner, Start, WhenDone};
+use super::runner::{Fate, Found, Report, Reports, Runner, Start, WhenDone};
+use super::shim::{Adopted, Ending, Nursery, Talk, Told, adopt};
 use super::spawn::{Launched, launch, open_log};
-use super::supervise::Finished;
-use super::sweep::marker;
+use super::supervise::{Finished, Leader};
+use super::sweep::{marker, sweep_if};
 use crate::base::AttemptId;
 use crate::definition::Stop;
 use crate::engine::Exit;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-/// Carries out commands as processes of this machine, each the leader of a process group of its own.
+/// Carries out commands as processes of this machine.
 ///
 /// It carries out [`Action::Run`](crate::definition::Action::Run) and
 /// [`Action::Exec`](crate::definition::Action::Exec); any other body ends as not spawned.
+///
+/// How well an attempt is held depends on what it was given: with a [supervisor](LocalProcesses::supervised) nothing that an
+/// attempt starts can leave it; without one each attempt is a process group, and what leaves the group is found only by its
+/// mark, by [`sweep`](super::sweep()).
 pub struct LocalProcesses {
     handle: Handle,
-    instance: Arc<str>,
-    orders: Arc<Orders>,
+    shared: Arc<Shared>,
     attempts: TaskTracker,
+}
+
+struct Shared {
+    instance: Box<str>,
+    orders: Orders,
+    nursery: Option<Nursery>,
+    /// Shims that keep the end of their attempt until it is written down.
+    held: Mutex<HashMap<AttemptId, Talk>>,
 }
 
 impl LocalProcesses {
     /// Runs its attempts on a tokio runtime that has its I/O and its time switched on. `instance` names the host, so
     /// that [`sweep`](super::sweep()) finds its processes after it died.
     pub fn new(handle: Handle, instance: &str) -> LocalProcesses {
-        LocalProcesses {
-            handle,
-            instance: instance.into(),
-            orders: Arc::default(),
-            attempts: TaskTracker::new(),
-        }
+        LocalProcesses::with(handle, instance, None)
     }
-}
 
-impl Runner for LocalProcesses {
-    fn start(&self, mut start: Start, reports: Reports) {
-        let attempt = start.attempt;
-        let (name, value) = marker(&self.instance, attempt);
-        start.env.push((name.into(), value.into()));
+    /// The same, with a supervisor beside each attempt: `program` calls
+    /// [`supervise_if_asked`](super::supervise_if_asked) first of all, as `neap` does. Attempts that are to be kept go on when
+    /// this process dies, and wait for whoever [adopts](Runner::adopt) them; the others die within moments.
+    pub fn supervised(handle: Handle, instance: &str, program: PathBuf) -> LocalProcesses {
+        LocalProcesses::with(handle, instance, Some(Nursery::new(program)))
+    }
+
+    fn with(handle: Handle, instance: &str, nursery: Option<Nursery>) -> LocalProcesses {
+        let (orders, held) = (Orders::default(), Mutex::default());
+        let shared = Shared { instance: instance.into(), orders, nursery, held };
+        LocalProcesses { handle, shared: Arc::new(shared), attempts: TaskTracker::new() }
+    }
+
+    /// Sees an attempt through to its end, and reports that.
+    fn see_through(&self, attempt: AttemptId, begin: Begin, reports: Reports) {
         let first = if self.attempts.is_closed() { Order::Kill } else { Order::GoOn };
-        let (register, mut orders) = (Arc::clone(&self.orders), self.orders.enter(attempt, first));
+        let (shared, mut orders) = (Arc::clone(&self.shared), self.shared.orders.enter(attempt, first));
         let work = async move {
             let mut outbox = Outbox::new(attempt, reports.clone());
-            let Finished { exit, usage, left_over } = carry_out(&mut start, &mut orders, &mut outbox).await;
-            let Outputs { text: outputs, is_cut: outputs_cut } =
-                Outputs::collect(&start.outputs, &start.masks);
-            register.leave(attempt);
+            let mut ending = shared.carry_out(attempt, begin, &mut orders, &mut outbox).await;
+            shared.orders.leave(attempt);
             outbox.deliver_all().await;
+            let Outputs { text: outputs, is_cut: outputs_cut } = ending.take_outputs();
+            let Ending { exit, usage, left_over, .. } = ending;
             let ended = Report::Ended { attempt, exit, usage, left_over, outputs, outputs_cut };
             // A host that no longer listens does not want to know.
             let _ = reports.send(ended).await;
         };
         self.attempts.spawn_on(work, &self.handle);
     }
+}
+
+/// Where an attempt stands when we take it up.
+enum Begin {
+    Start(Box<Start>),
+    /// It goes on already.
+    Going(Talk),
+    /// It is over already.
+    Over(Ending),
+}
+
+impl Shared {
+    async fn carry_out(
+        &self,
+        attempt: AttemptId,
+        begin: Begin,
+        orders: &mut Standing,
+        outbox: &mut Outbox,
+    ) -> Ending {
+        let talk = match begin {
+            Begin::Over(ending) => return ending,
+            Begin::Going(talk) => talk,
+            Begin::Start(mut start) => match &self.nursery {
+                None => return carry_out_unsupervised(&mut start, orders, outbox).await,
+                Some(_) if orders.is_asked() => {
+                    return Ending::not_started("it was stopped before it was started".into());
+                }
+                Some(nursery) => match Talk::begin(nursery, &mut start).await {
+                    Ok(talk) => talk,
+                    Err(error) => {
+                        return Ending::not_started(format!("there is no supervisor for it: {error}"));
+                    }
+                },
+            },
+        };
+        self.listen(attempt, talk, orders, outbox).await
+    }
+
+    async fn listen(
+        &self,
+        attempt: AttemptId,
+        mut talk: Talk,
+        orders: &mut Standing,
+        outbox: &mut Outbox,
+    ) -> Ending {
+        match talk.go_on(orders, outbox).await {
+            Told::Ended(ending) => {
+                // How something ended that was stopped is not worth keeping: why it was is known already.
+                if orders.is_asked() {
+                    talk.forget();
+                } else {
+                    self.held().insert(attempt, talk);
+                }
+                ending
+            }
+            Told::Died => {
+                // The zygote kills what it inherits; whoever stands outside of that still bears the mark.
+                sweep_if(&self.instance, |other| other == attempt).await;
+                Ending::new(Exit::Lost, None, 0, Outputs::default())
+            }
+        }
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<AttemptId, Talk>> {
+        // Nothing panics while the lock is held.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn carry_out_unsupervised(start: &mut Start, orders: &mut Standing, outbox: &mut Outbox) -> Ending {
+    let Finished { exit, usage, left_over } = carry_out(start, orders, outbox).await;
+    Ending::new(exit, usage, left_over, Outputs::collect(&start.outputs, &start.masks))
+}
+
+impl Runner for LocalProcesses {
+    fn start(&self, mut start: Start, reports: Reports) {
+        let attempt = start.attempt;
+        let (name, value) = marker(&self.shared.instance, attempt);
+        start.env.push((name.into(), value.into()));
+        self.see_through(attempt, Begin::Start(Box::new(start)), reports);
+    }
 
     fn stop(&self, attempt: AttemptId, stop: Stop) {
-        self.orders.stop(attempt, stop);
+        self.shared.orders.stop(attempt, stop);
+    }
+
+    fn pause(&self, attempt: AttemptId) {
+        self.shared.orders.pause(attempt, true);
+    }
+
+    fn resume(&self, attempt: AttemptId) {
+        self.shared.orders.pause(attempt, false);
     }
 
     fn kill(&self, attempt: AttemptId) {
-        self.orders.kill(attempt);
+        self.shared.orders.kill(attempt);
+    }
+
+    fn adopt<'a>(&'a self, attempt: AttemptId, log: &'a Path, reports: Reports) -> Found<'a> {
+        Box::pin(async move {
+            let begin = match adopt(attempt, log).await {
+                Adopted::Going(talk) => Begin::Going(talk),
+                Adopted::Ended(ending) => Begin::Over(ending),
+                Adopted::Gone => return Fate::Gone,
+                Adopted::Stuck => {
+                    tracing::warn!("the supervisor of {} does not answer", log.display());
+                    return Fate::Gone;
+                }
+            };
+            self.see_through(attempt, begin, reports);
+            Fate::Going
+        })
+    }
+
+    fn forget(&self, attempt: AttemptId) {
+        if let Some(talk) = self.shared.held().remove(&attempt) {
+            talk.forget();
+        }
     }
 
     fn shutdown(&self) -> WhenDone<'_> {
         self.attempts.close();
-        Box::pin(self.attempts.wait())
+        Box::pin(async {
+            self.attempts.wait().await;
+            // What nobody wrote down is left for the next host, as if this one had died.
+            self.shared.held().clear();
+            if let Some(nursery) = &self.shared.nursery {
+                nursery.close().await;
+            }
+        })
     }
 }
 
 /// Runs one process group from start to end.
 pub(super) async fn carry_out(start: &mut Start, orders: &mut Standing, outbox: &mut Outbox) -> Finished {
-    let Launched { leader, mut output, script } = match launch(start, orders).await {
+    let Launched { pid, mut output, script } = match launch(start, orders).await {
         Ok(launched) => launched,
         Err(refused) => {
             let message = start.masks.text(&refused.message).into_owned();
@@ -88,7 +223,8 @@ pub(super) async fn carry_out(start: &mut Start, orders: &mut Standing, outbox: 
             return Finished { exit, usage: None, left_over: 0 };
         }
     };
-    outbox.spawned(Some(leader.pid()));
+    let leader = Leader::new(pid);
+    outbox.spawned(Some(pid));
     let telling = async {
         match &mut output {
             Some(output) => output.run(outbox).await,
@@ -116,7 +252,7 @@ pub(super) async fn carry_out(start: &mut Start, orders: &mut Standing, outbox: 
 }
 
 /// Adds a line of ours at the end of a log.
-fn note(log: &Path, text: &str) -> io::Result<()> {
+pub(super) fn note(log: &Path, text: &str) -> io::Result<()> {
     let is_torn = match std::fs::File::open(log).and_then(|mut file| {
         let mut last = [0];
         file.seek(SeekFrom::End(-1))?;

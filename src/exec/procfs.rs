@@ -7,10 +7,19 @@
 pub(super) struct Place {
     /// Whether it can still do anything: neither a zombie nor dead.
     pub(super) is_alive: bool,
+    /// Whether it is halted, by a signal or by a tracer.
+    pub(super) is_halted: bool,
     /// Its parent.
     pub(super) parent: u32,
     /// Its process group.
     pub(super) group: u32,
+}
+
+impl Place {
+    /// Whether it may be doing something now.
+    pub(super) fn is_running(&self) -> bool {
+        self.is_alive && !self.is_halted
+    }
 }
 
 /// Every process that can be seen.
@@ -34,9 +43,10 @@ pub(super) fn members(group: u32) -> Vec<u32> {
 fn parse(stat: &[u8]) -> Option<Place> {
     let rest = &stat[memchr::memrchr(b')', stat)? + 1..];
     let mut fields = std::str::from_utf8(rest).ok()?.split_ascii_whitespace();
-    let is_alive = !matches!(fields.next()?, "Z" | "X" | "x");
+    let state = fields.next()?;
+    let (is_alive, is_halted) = (!matches!(state, "Z" | "X" | "x"), matches!(state, "T" | "t"));
     let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some(Place { is_alive, parent, group })
+    Some(Place { is_alive, is_halted, parent, group })
 }
 
 #[cfg(test)]
@@ -45,9 +55,11 @@ mod tests {
 
     #[test]
     fn a_name_cannot_forge_its_place() {
-        let place = |is_alive, parent, group| Some(Place { is_alive, parent, group });
+        let place = |is_alive, parent, group| Some(Place { is_alive, is_halted: false, parent, group });
         assert_eq!(parse(b"7 (sh) S 1 7 7 0 -1"), place(true, 1, 7));
         assert_eq!(parse(b"7 (x) Z 1 2 3) (a b) Z 4 5 6 0"), place(false, 4, 5));
+        let halted = Place { is_alive: true, is_halted: true, parent: 1, group: 7 };
+        assert_eq!(parse(b"7 (sh) T 1 7 7 0 -1"), Some(halted));
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"7 (sh)"), None);
     }

@@ -1,8 +1,9 @@
 //! One runner in front of several: each kind of body goes to the one that can carry it out.
 
-use super::runner::{Reports, Runner, Start, WhenDone};
+use super::runner::{Found, Reports, Runner, Start, WhenDone};
 use crate::base::AttemptId;
 use crate::definition::{Action, Stop};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Dispatches attempts by what they do.
@@ -38,6 +39,24 @@ impl Runner for Router {
 
     fn kill(&self, attempt: AttemptId) {
         self.all().into_iter().for_each(|runner| runner.kill(attempt));
+    }
+
+    // Only processes stand still.
+    fn pause(&self, attempt: AttemptId) {
+        self.processes.pause(attempt);
+    }
+
+    fn resume(&self, attempt: AttemptId) {
+        self.processes.resume(attempt);
+    }
+
+    // Only processes outlive a host.
+    fn adopt<'a>(&'a self, attempt: AttemptId, log: &'a Path, reports: Reports) -> Found<'a> {
+        self.processes.adopt(attempt, log, reports)
+    }
+
+    fn forget(&self, attempt: AttemptId) {
+        self.processes.forget(attempt);
     }
 
     fn shutdown(&self) -> WhenDone<'_> {

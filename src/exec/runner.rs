@@ -6,10 +6,11 @@
 use super::joint::Joint;
 use super::mask::Masks;
 use crate::base::AttemptId;
-use crate::definition::{Action, Params, Stop};
+use crate::definition::{Action, OnHostDeath, OnLeak, Params, Stop};
 use crate::engine::{Exit, Usage};
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -27,14 +28,51 @@ pub trait Runner: Send + Sync + 'static {
     /// forward. An attempt that is gone or was never there is left alone.
     fn stop(&self, attempt: AttemptId, stop: Stop);
 
+    /// Lets an attempt stand still: nothing of it does anything until it is to go on. One that is being stopped, that is
+    /// gone or was never there is left alone, and so is one that cannot stand still.
+    fn pause(&self, attempt: AttemptId) {
+        let _ = attempt;
+    }
+
+    /// Lets an attempt go on that stands still.
+    fn resume(&self, attempt: AttemptId) {
+        let _ = attempt;
+    }
+
     /// Kills an attempt at once, also one that is being stopped.
     fn kill(&self, attempt: AttemptId);
+
+    /// Looks for an attempt that an earlier host started and that may have outlived it. `log` is the one it was given.
+    ///
+    /// [`Fate::Going`] takes it up as if it had been started here: reports follow, and the last is [`Report::Ended`].
+    /// [`Fate::Gone`] is followed by nothing. No process of the attempt is left then that this runner can know of.
+    fn adopt<'a>(&'a self, attempt: AttemptId, log: &'a Path, reports: Reports) -> Found<'a> {
+        let _ = (attempt, log, reports);
+        Box::pin(std::future::ready(Fate::Gone))
+    }
+
+    /// The end of an attempt is written down: whoever keeps it for the next host need not any more.
+    fn forget(&self, attempt: AttemptId) {
+        let _ = attempt;
+    }
 
     /// Is done when all that was started has ended and been reported; whatever is started from now on ends at once.
     ///
     /// It stops nothing by itself. The caller goes on receiving (or drops the receiver) until it is done, because a
     /// runner waits when its reports are not taken.
     fn shutdown(&self) -> WhenDone<'_>;
+}
+
+/// A future of what became of an attempt.
+pub type Found<'a> = Pin<Box<dyn Future<Output = Fate> + Send + 'a>>;
+
+/// What became of an attempt of an earlier host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes on, or its end was kept; reports follow.
+    Going,
+    /// It is gone, and nobody saw how it ended.
+    Gone,
 }
 
 /// A future without a result that a trait object can return.
@@ -73,6 +111,10 @@ pub struct Start {
     /// The file that the job may write `key=value` lines to, `$NEAP_OUTPUT`. The job makes it; it is read and removed
     /// when the attempt is over. An empty path means none.
     pub outputs: PathBuf,
+    /// What becomes of processes that outlive the first one. Without a supervisor those of its group are killed.
+    pub on_leak: OnLeak,
+    /// What becomes of it when this host dies. Without a supervisor the next host [sweeps](super::sweep()) it away.
+    pub on_host_death: OnHostDeath,
 }
 
 impl Start {
@@ -164,7 +206,7 @@ pub enum Report {
 }
 
 /// One line of output, without its end, as text: what was not UTF-8 is replaced. The log has the exact bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// Where it was written.
     pub stream: Stream,
@@ -173,7 +215,7 @@ pub struct Line {
 }
 
 /// Where a line was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stream {
     /// Standard output, or the log of a function.
     Stdout,

@@ -4,11 +4,11 @@
 //! standard library on `posix_spawn`, which does not copy the embedding program's page tables.
 
 use super::ends::{self, Source, Target, open_copy, writing_end};
+use super::flow::{Channels, Flow};
 use super::orders::Standing;
 use super::output::Output;
 use super::program::{NotStarted, resolve};
 use super::runner::Start;
-use super::supervise::Leader;
 use crate::definition::Action;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -20,25 +20,74 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// A process that runs.
-pub(super) struct Launched {
-    pub(super) leader: Leader,
+pub(super) struct Launched<O> {
+    pub(super) pid: u32,
     /// The pipes, when there is something to do with what it writes; otherwise the process holds the log itself.
-    pub(super) output: Option<Output>,
+    pub(super) output: Option<O>,
     /// Goes when the process has.
     pub(super) script: Option<ScriptFile>,
 }
 
+/// A process that is about to start.
+pub(super) struct Launch {
+    source: Source,
+    target: Target,
+    argv: Vec<OsString>,
+    program: PathBuf,
+    script: Option<ScriptFile>,
+}
+
+impl Launch {
+    /// Finds out what is to be executed, and takes what it reads and writes out of `start`.
+    pub(super) fn prepare(start: &mut Start) -> Result<Launch, NotStarted> {
+        // Taken first: whatever goes wrong from here on, the other side of a pipe sees the end.
+        let (source, target) = ends::take(start);
+        check_directory(start)?;
+        let (argv, script) = words(start)?;
+        let name = argv.first().and_then(|name| name.to_str()).unwrap_or_default();
+        let program = resolve(name, &start.working_dir, &start.env)?;
+        Ok(Launch { source, target, argv, program, script })
+    }
+
+    /// Tries to start it. `wrap` makes what will read its pipes.
+    pub(super) fn attempt<O>(
+        &self,
+        start: &Start,
+        wrap: fn(Channels) -> io::Result<O>,
+    ) -> Result<(u32, Option<O>), Failure> {
+        let stdin = self.source.open().map_err(Failure::Stdin)?;
+        let (channels, stdout, stderr) = written(start, &self.target)?;
+        let output = channels.map(wrap).transpose().map_err(Failure::Pipe)?;
+        let mut command = Command::new(&self.program);
+        command.args(self.argv.iter().skip(1)).current_dir(&start.working_dir).process_group(0);
+        command.env_clear().envs(start.env.iter().map(|(name, value)| (name, value)));
+        command.stdin(stdin).stdout(stdout).stderr(stderr);
+        if let Some(name) = self.argv.first() {
+            command.arg0(name);
+        }
+        // The child is reaped by its number; the standard library's handle does nothing when it is dropped.
+        let child = command.spawn().map_err(Failure::Spawn)?;
+        Ok((child.id(), output))
+    }
+
+    /// It runs.
+    pub(super) fn launched<O>(self, (pid, output): (u32, Option<O>)) -> Launched<O> {
+        Launched { pid, output, script: self.script }
+    }
+
+    /// Why it does not, in words for the author of the task.
+    pub(super) fn explain(&self, failure: Failure, start: &Start) -> NotStarted {
+        failure.explain(start, &self.source, &self.program)
+    }
+}
+
 /// Starts the process that `start` asks for, and takes what it reads and writes out of it.
-pub(super) async fn launch(start: &mut Start, orders: &mut Standing) -> Result<Launched, NotStarted> {
-    // Taken first: whatever goes wrong from here on, the other side of a pipe sees the end.
-    let (source, target) = ends::take(start);
-    check_directory(start)?;
-    let (argv, script) = words(start)?;
-    let name = argv.first().and_then(|name| name.to_str()).unwrap_or_default();
-    let program = resolve(name, &start.working_dir, &start.env)?;
-    let launched = patiently(orders, || spawn(start, (&source, &target), &program, &argv)).await?;
-    let (pid, output) = launched.map_err(|failure| failure.explain(start, &source, &program))?;
-    Ok(Launched { leader: Leader::new(pid), output, script })
+pub(super) async fn launch(start: &mut Start, orders: &mut Standing) -> Result<Launched<Output>, NotStarted> {
+    let launch = Launch::prepare(start)?;
+    match patiently(orders, || launch.attempt(start, Output::new)).await? {
+        Ok(running) => Ok(launch.launched(running)),
+        Err(failure) => Err(launch.explain(failure, start)),
+    }
 }
 
 fn check_directory(start: &Start) -> Result<(), NotStarted> {
@@ -116,7 +165,7 @@ pub(super) fn open_log(path: &Path) -> io::Result<File> {
 
 /// What could not be done.
 #[derive(Debug)]
-enum Failure {
+pub(super) enum Failure {
     Stdin(io::Error),
     Log(io::Error),
     Copy(PathBuf, io::Error),
@@ -124,28 +173,8 @@ enum Failure {
     Spawn(io::Error),
 }
 
-fn spawn(
-    start: &Start,
-    (source, target): (&Source, &Target),
-    program: &Path,
-    argv: &[OsString],
-) -> Result<(u32, Option<Output>), Failure> {
-    let stdin = source.open().map_err(Failure::Stdin)?;
-    let (output, stdout, stderr) = written(start, target)?;
-    let mut command = Command::new(program);
-    command.args(argv.iter().skip(1)).current_dir(&start.working_dir).process_group(0);
-    command.env_clear().envs(start.env.iter().map(|(name, value)| (name, value)));
-    command.stdin(stdin).stdout(stdout).stderr(stderr);
-    if let Some(name) = argv.first() {
-        command.arg0(name);
-    }
-    // The child is reaped by its number; the standard library's handle does nothing when it is dropped.
-    let child = command.spawn().map_err(Failure::Spawn)?;
-    Ok((child.id(), output))
-}
-
 /// What the process writes to, and what reads that unless it is the log itself.
-fn written(start: &Start, target: &Target) -> Result<(Option<Output>, Stdio, Stdio), Failure> {
+fn written(start: &Start, target: &Target) -> Result<(Option<Channels>, Stdio, Stdio), Failure> {
     let log = open_log(&start.log).map_err(Failure::Log)?;
     let is_as_it_is = !start.watch_lines && start.masks.is_empty();
     let (copy, stdout) = match target {
@@ -163,10 +192,10 @@ fn written(start: &Start, target: &Target) -> Result<(Option<Output>, Stdio, Std
         }
         Target::Pipe(end) => (None, Some(writing_end(end.as_ref()).map_err(Failure::Pipe)?)),
     };
-    let mut output = Output::new(log, copy, start.watch_lines, &start.masks);
-    let stdout = stdout.map_or_else(|| output.stdout().map(Stdio::from), Ok).map_err(Failure::Pipe)?;
-    let stderr = output.stderr().map_err(Failure::Pipe)?;
-    Ok((Some(output), stdout, Stdio::from(stderr)))
+    let mut channels = Channels::new(Flow::new(log, copy, start.watch_lines, &start.masks));
+    let stdout = stdout.map_or_else(|| channels.stdout().map(Stdio::from), Ok).map_err(Failure::Pipe)?;
+    let stderr = channels.stderr().map_err(Failure::Pipe)?;
+    Ok((Some(channels), stdout, Stdio::from(stderr)))
 }
 
 /// Tries again for about 2.5 s while the machine is short of something that other processes give back.
@@ -212,7 +241,7 @@ impl Failure {
 
     /// Whether it may well go by itself: no process, no memory or no descriptor is free, or the program is still
     /// held open for writing by a child that another thread is starting just now.
-    fn is_momentary(&self) -> bool {
+    pub(super) fn is_momentary(&self) -> bool {
         let (Failure::Stdin(error)
         | Failure::Log(error)
         | Failure::Copy(_, error)

@@ -4,18 +4,16 @@
 //! So what is left is first halted (a stopped process neither exits nor forks), then the leader is reaped, and
 //! only if the group still exists after that is it killed. Processes that left the group on purpose are not seen.
 
-use super::orders::Standing;
+use super::orders::{Order, Standing};
 use super::pidfd::{Pidfd, to_pid};
 use super::procfs::{members, place};
+use super::usage::{reap, to_exit};
 use crate::definition;
 use crate::engine::{Exit, Usage};
 use rustix::process::{
     Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, test_kill_process_group, waitid,
 };
 use std::collections::BTreeSet;
-use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -65,16 +63,21 @@ impl Leader {
         End::Thread(ended)
     }
 
-    /// Its process id, which is the group's number too.
-    pub(super) fn pid(&self) -> u32 {
-        self.pid
-    }
-
     /// Waits until the leader has ended by itself or, once `orders` say so, has been stopped.
     pub(super) async fn over(&self, orders: &mut Standing) {
-        let signal = tokio::select! {
-            () = self.exited() => return,
-            signal = orders.asked() => signal,
+        let mut known = Order::GoOn;
+        let signal = loop {
+            let order = tokio::select! {
+                () = self.exited() => return,
+                order = orders.other_than(known) => order,
+            };
+            match order {
+                Order::StandStill => self.signal(Signal::STOP),
+                Order::GoOn => self.signal(Signal::CONT),
+                Order::Stop { signal, .. } => break Some(signal),
+                Order::Kill => break None,
+            }
+            known = order;
         };
         if let Some(definition::Signal(number)) = signal {
             self.signal(Signal::from_named_raw(number).unwrap_or(Signal::TERM));
@@ -171,52 +174,6 @@ async fn gone(group: u32, pids: &[u32]) {
     }
 }
 
-fn to_exit(status: ExitStatus) -> Exit {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Code { code },
-        (None, Some(signal)) => Exit::Signal { signal: definition::Signal(signal) },
-        (None, None) => Exit::Lost,
-    }
-}
-
-/// Collects the status of a child that has ended, and what it used.
-fn reap(pid: u32) -> io::Result<(ExitStatus, Usage)> {
-    let number = libc::pid_t::try_from(pid).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let (mut status, mut used) = (0, no_usage());
-    loop {
-        // SAFETY: both pointers lead to live, writable values of the types that the call fills in.
-        if unsafe { libc::wait4(number, &mut status, 0, &mut used) } == number {
-            break;
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
-    // A child begins with the memory mark of the program that spawned it (they shared memory until it executed),
-    // so a mark that is not above our own says nothing about the child.
-    let peak = u64::try_from(used.ru_maxrss).unwrap_or(0) * 1024;
-    let peak_rss = if peak > own_peak() { peak } else { 0 };
-    let (user_ms, system_ms) = (to_millis(used.ru_utime), to_millis(used.ru_stime));
-    Ok((ExitStatus::from_raw(status), Usage { pid, user_ms, system_ms, peak_rss }))
-}
-
-fn own_peak() -> u64 {
-    let mut used = no_usage();
-    // SAFETY: the pointer leads to a live, writable value of the type that the call fills in.
-    unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut used) };
-    u64::try_from(used.ru_maxrss).unwrap_or(0) * 1024
-}
-
-fn no_usage() -> libc::rusage {
-    // SAFETY: the type consists of integers only, for which all bits zero is a value.
-    unsafe { std::mem::zeroed() }
-}
-
-fn to_millis(time: libc::timeval) -> u64 {
-    u64::try_from(time.tv_sec * 1000 + time.tv_usec / 1000).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::orders::{Order, standing};
@@ -242,6 +199,6 @@ mod tests {
         child.wait().unwrap();
         let (_sender, mut orders) = standing(Order::GoOn);
         leader.over(&mut orders).await;
-        assert_eq!(reap(leader.pid()).unwrap_err().raw_os_error(), Some(libc::ECHILD));
+        assert_eq!(reap(leader.pid).unwrap_err().raw_os_error(), Some(libc::ECHILD));
     }
 }

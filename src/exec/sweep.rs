@@ -45,10 +45,16 @@ pub fn marker(instance: &str, attempt: AttemptId) -> (String, String) {
 /// process and the ones it descends from are spared. Gives up on a process that does not die within 5 seconds
 /// of being killed.
 pub async fn sweep(instance: &str) -> Vec<Swept> {
+    sweep_if(instance, |_| true).await
+}
+
+/// The same for some of its attempts only.
+pub async fn sweep_if(instance: &str, is_meant: impl Fn(AttemptId) -> bool) -> Vec<Swept> {
     let mut swept = BTreeSet::new();
     let look = tokio::time::timeout(Duration::from_secs(5), async {
         loop {
-            let found = find(instance).await;
+            let mut found = find(instance).await;
+            found.retain(|(one, _)| is_meant(one.attempt));
             if found.is_empty() {
                 return;
             }

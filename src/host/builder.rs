@@ -1,13 +1,11 @@
 //! How a host comes up: the definitions, the store, what the last host left, and the runners.
 
-use crate::base::JobId;
-use crate::definition::Source;
-use crate::engine::{Engine, Event, Exit, Input, Order, Pause, Record, State};
-use crate::exec::{self, FunctionError, Functions, LocalProcesses, Router, TaskContext};
+use crate::definition::{OnHostDeath, Source};
+use crate::engine::{Engine, Event, Pause, Record, State};
+use crate::exec::{FunctionError, Functions, LocalProcesses, Router, TaskContext};
 use crate::host::actions;
 use crate::host::bodies::Bodies;
 use crate::host::clock::{Alarm, Clock};
-use crate::host::ends::{OUTPUTS, beside};
 use crate::host::feed::Speaker;
 use crate::host::reload::Loader;
 use crate::host::turn::Turn;
@@ -42,6 +40,8 @@ pub struct Builder {
     functions: Functions,
     names: Vec<String>,
     sources: Vec<Source>,
+    supervisor: Option<PathBuf>,
+    on_host_death: OnHostDeath,
 }
 
 impl Builder {
@@ -54,6 +54,8 @@ impl Builder {
             functions: Functions::new(Handle::current()),
             names: Vec::new(),
             sources: Vec::new(),
+            supervisor: None,
+            on_host_death: OnHostDeath::Kill,
         }
     }
 
@@ -66,6 +68,24 @@ impl Builder {
     /// How many attempts may go on at once, instead of what the settings say (or else one for each processor).
     pub fn slots(mut self, slots: usize) -> Builder {
         self.slots = Some(slots.max(1));
+        self
+    }
+
+    /// Has each process of a job held by a supervisor, so that nothing it starts can leave it.
+    ///
+    /// `program` is `neap` itself, or your own program if its `main` begins with
+    /// [`supervise_if_asked`](crate::exec::supervise_if_asked); then it is `/proc/self/exe`. Without a supervisor each job is
+    /// a process group: what leaves its group outlives the job, and what runs when the host is killed is ended only when
+    /// the next one starts.
+    pub fn supervisor(mut self, program: impl Into<PathBuf>) -> Builder {
+        self.supervisor = Some(program.into());
+        self
+    }
+
+    /// What becomes of running jobs when this host is killed, unless they say it themselves. It takes a
+    /// [supervisor](Builder::supervisor); without one they run on and are ended when the next host starts.
+    pub fn on_host_death(mut self, fate: OnHostDeath) -> Builder {
+        self.on_host_death = fate;
         self
     }
 
@@ -132,7 +152,10 @@ impl Builder {
             instance: instance.clone(),
             scripts: OnceLock::new(),
             runner: Arc::new(Router {
-                processes: Arc::new(LocalProcesses::new(runtime.clone(), &instance)),
+                processes: Arc::new(match self.supervisor {
+                    Some(program) => LocalProcesses::supervised(runtime.clone(), &instance, program),
+                    None => LocalProcesses::new(runtime.clone(), &instance),
+                }),
                 functions: {
                     actions::register(&functions, host);
                     functions
@@ -154,15 +177,15 @@ impl Builder {
             preparing: Semaphore::new(crate::host::prepare::AT_ONCE),
             base_env: std::env::vars_os().filter(|(name, _)| !is_ours(name)).collect(),
             slots,
+            on_host_death: self.on_host_death,
             watches_schedules: is_serving,
             trouble: tokio::sync::watch::Sender::new(None),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
+        let going = inner.adopt().await;
         if may_have_left {
-            for swept in exec::sweep(&instance).await {
-                tracing::warn!(attempt = ?swept.attempt, pid = swept.pid, "ended a process of the host that died");
-            }
+            inner.sweep(&going, is_serving).await;
         }
         let seed = inner.clock.now().0;
         let turn = Turn {
@@ -174,48 +197,12 @@ impl Builder {
         };
         inner.tasks.spawn(turn.run());
         inner.load_scripts();
-        inner.recover().await;
+        inner.recover(going).await;
         if is_serving {
             inner.arm().await;
             inner.keep_watch(loader, wishes);
         }
         Ok(Host(inner))
-    }
-}
-
-impl Inner {
-    /// Tells the engine what became of what was going on: of processes nothing is left.
-    async fn recover(self: &Arc<Inner>) {
-        let going: Vec<_> = self.view.look(|live| {
-            let about = |job: JobId| {
-                let attempt = live.state.attempt(job);
-                let outputs =
-                    live.state.runs.get(&job.run).map(|run| beside(self.log_of(run, attempt), OUTPUTS));
-                (attempt, actions::is_resumable(&live.state.leaf(job).action), outputs)
-            };
-            live.state.going().map(about).collect()
-        });
-        let is_idle = self.view.look(|live| live.state.runs.is_empty());
-        if is_idle {
-            return;
-        }
-        // Whoever stops the host meanwhile has its reasons; the next one recovers.
-        let _ = self.tell(Input::Restarted).await;
-        for (attempt, is_resumable, outputs) in going {
-            // What only waits goes on waiting: its order to start is given again.
-            if is_resumable {
-                let _ = self.tell(Input::Survived { attempt }).await;
-                self.carry_out(Order::Start { attempt });
-                continue;
-            }
-            // Nobody will read it any more, and it may hold what is masked elsewhere.
-            if let Some(outputs) = outputs {
-                let _ = std::fs::remove_file(outputs);
-            }
-            let _ = self
-                .tell(Input::Ended { attempt, exit: Exit::Lost, usage: None, outputs: Default::default() })
-                .await;
-        }
     }
 }
 

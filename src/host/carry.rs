@@ -30,6 +30,8 @@ impl Inner {
         match order {
             Order::Start { attempt } => self.start(attempt),
             Order::Stop { attempt, cause, stop } => self.stop(attempt, cause, stop),
+            Order::Pause { attempt } => self.runner.pause(attempt),
+            Order::Resume { attempt } => self.runner.resume(attempt),
             Order::Prepare { job } => self.prepare(job),
             Order::Ask { attempt, question: Question::Repeat } => self.ask_repeat(attempt),
             Order::Ask { attempt, question } => self.ask(attempt, question),
@@ -80,7 +82,7 @@ impl Inner {
     }
 
     /// The log of an attempt; `None` when its run is not there any more.
-    fn live_log(&self, attempt: AttemptId) -> Option<PathBuf> {
+    pub(super) fn live_log(&self, attempt: AttemptId) -> Option<PathBuf> {
         self.view.look(|live| live.state.runs.get(&attempt.job.run).map(|run| self.log_of(run, attempt)))
     }
 

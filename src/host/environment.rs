@@ -1,7 +1,7 @@
 //! What an attempt is given to work with: its environment, its directory, its log.
 
 use crate::base::AttemptId;
-use crate::definition::{self, Action, Leaf};
+use crate::definition::{self, Action, Leaf, OnHostDeath};
 use crate::engine::{Run, Trigger};
 use crate::exec::{Masks, Start};
 use crate::host::ends::{OUTPUTS, beside};
@@ -68,6 +68,12 @@ impl Inner {
                 stdin,
                 stdout,
                 outputs: beside(self.log_of(run, attempt), OUTPUTS),
+                on_leak: leaf.process.on_leak,
+                on_host_death: match run.bound {
+                    // It ends with the program it belongs to.
+                    true => OnHostDeath::Kill,
+                    false => leaf.process.on_host_death.unwrap_or(self.on_host_death),
+                },
             }))
         })
     }

@@ -107,6 +107,28 @@ pub enum CommandError {
         /// Their names.
         jobs: Vec<String>,
     },
+    /// The run has no such job.
+    #[error("run {run} has no job `{job}`")]
+    NoJob {
+        /// Which run.
+        run: RunId,
+        /// What was asked for.
+        job: String,
+    },
+    /// The job is not where it would have to be for that.
+    #[error("`{job}` is {state}")]
+    JobAlready {
+        /// Its name.
+        job: String,
+        /// The word for where it is.
+        state: &'static str,
+    },
+    /// Only what is a process can be frozen.
+    #[error("`{job}` is not a process, so it cannot be frozen; pause its run to keep others from starting")]
+    NoProcess {
+        /// Its name.
+        job: String,
+    },
     /// The schedules of the task are so already.
     #[error("the schedules of `{task}` are {state} already")]
     TaskAlready {

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `builder` | how a host comes up: definitions, store, recovery, runners |
 //! | `turn` | the loop |
+//! | `recover` | what the last host left |
 //! | `carry` | carrying out orders |
 //! | `companion` | the hooks of one job |
 //! | `bodies` | attempts written in Lua |
@@ -36,6 +37,7 @@ mod freshness;
 mod inline;
 mod prepare;
 mod project;
+mod recover;
 mod reload;
 mod request;
 mod results;
@@ -58,7 +60,7 @@ pub use secrets::STORE as SECRETS;
 pub use view::{Live, Progress};
 
 use crate::base::{AttemptId, JobId, RunId, TaskName};
-use crate::definition::Settings;
+use crate::definition::{OnHostDeath, Settings};
 use crate::engine::{Author, Event, Input, Phase, Run, RunOutcome};
 use crate::exec::{Joint, Report, Reports, Runner};
 use crate::lua::Scripts;
@@ -118,6 +120,8 @@ pub(crate) struct Inner {
     /// How many jobs may be prepared at once.
     preparing: Semaphore,
     slots: usize,
+    /// Of jobs that do not say it themselves.
+    on_host_death: OnHostDeath,
     is_full_durability: bool,
     watches_schedules: bool,
     trouble: watch::Sender<Option<String>>,
@@ -230,6 +234,76 @@ impl Host {
     pub async fn resume(&self, run: RunId, by: Author) -> Result<(), CommandError> {
         let told = self.command(run, Input::Resume { run, by }).await?;
         if told.records.is_empty() { Err(CommandError::Already { run, state: "going on" }) } else { Ok(()) }
+    }
+
+    /// Freezes a job that runs: nothing of it does anything, and its time limit stands still. `job` is its name as seen from
+    /// the run's task.
+    ///
+    /// # Errors
+    /// [`CommandError`] when there is no such job, it does not run, or it is not a process.
+    pub async fn pause_job(
+        &self,
+        run: RunId,
+        job: &str,
+        by: Author,
+        reason: Option<String>,
+    ) -> Result<(), CommandError> {
+        let job = self.job_named(run, job)?;
+        let told = self.0.tell(Input::PauseJob { job, by, reason }).await?;
+        if told.records.is_empty() { Err(self.why_not_frozen(job)) } else { Ok(()) }
+    }
+
+    /// Lets a frozen job go on.
+    ///
+    /// # Errors
+    /// [`CommandError`] when there is no such job, or it is not frozen.
+    pub async fn resume_job(&self, run: RunId, job: &str, by: Author) -> Result<(), CommandError> {
+        let job = self.job_named(run, job)?;
+        let told = self.0.tell(Input::ResumeJob { job, by }).await?;
+        match told.records.is_empty() {
+            true => Err(CommandError::JobAlready { job: self.name_of(job), state: self.phase_word(job) }),
+            false => Ok(()),
+        }
+    }
+
+    fn job_named(&self, run: RunId, name: &str) -> Result<JobId, CommandError> {
+        let found = self.look(|live| {
+            let r = live.state.runs.get(&run)?;
+            let is_meant = |index: &u32| r.node(*index).leaf.name.seen_from(&r.plan.plan().task) == name;
+            Some((0..r.jobs.len() as u32).find(is_meant))
+        });
+        match found {
+            None => Err(CommandError::NotGoing(run)),
+            Some(None) => Err(CommandError::NoJob { run, job: name.into() }),
+            Some(Some(index)) => Ok(JobId { run, index }),
+        }
+    }
+
+    fn why_not_frozen(&self, job: JobId) -> CommandError {
+        let runs = |live: &Live| {
+            let is_running =
+                matches!(live.state.find_job(job).map(|job| &job.phase), Some(Phase::Running { .. }));
+            is_running && !live.state.leaf(job).action.is_process()
+        };
+        let (job, state) = (self.name_of(job), self.phase_word(job));
+        if self.look(|live| runs(live)) {
+            CommandError::NoProcess { job }
+        } else {
+            CommandError::JobAlready { job, state }
+        }
+    }
+
+    fn name_of(&self, job: JobId) -> String {
+        self.look(|live| {
+            let run = live.state.runs.get(&job.run);
+            let name =
+                run.map(|run| run.node(job.index).leaf.name.seen_from(&run.plan.plan().task).to_owned());
+            name.unwrap_or_default()
+        })
+    }
+
+    fn phase_word(&self, job: JobId) -> &'static str {
+        self.look(|live| live.state.find_job(job).map_or("over", |job| job.phase.word()))
     }
 
     /// Decides over a job that waits for an approval. `job` is its name as seen from the run's task; without it the only

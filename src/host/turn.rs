@@ -99,6 +99,9 @@ impl Turn {
                 if left_over > 0 {
                     tracing::warn!(?attempt, left_over, "killed processes that outlived their leader");
                 }
+                if exit == Exit::Lost {
+                    self.inner.drop_outputs(attempt);
+                }
                 let (exit, outputs) = match self.engine.state().find_job(attempt.job) {
                     Some(_) => {
                         let leaf = self.engine.state().leaf(attempt.job);
@@ -188,6 +191,9 @@ impl Inner {
         }
         let first = last.0 + 1 - records.len() as u64;
         for (place, record) in records.iter().enumerate() {
+            if let Event::AttemptEnded { attempt, .. } = record.event {
+                self.runner.forget(attempt);
+            }
             let seq = Seq(first + place as u64);
             self.speaker.tell(|| Happening::Event { seq, record: record.clone() });
         }

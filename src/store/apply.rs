@@ -65,6 +65,8 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         | Event::RunResumed { .. }
         | Event::RunCancelled { .. }
         | Event::AttemptAdmitted { .. }
+        | Event::AttemptPaused { .. }
+        | Event::AttemptResumed { .. }
         | Event::AttemptStopping { .. }
         | Event::HookAsked { .. }
         | Event::JobPreparing { .. }

@@ -102,8 +102,11 @@ async fn a_run_is_paused_resumed_and_cancelled() {
     let run: RunInfo = up.client.post("/api/v1/runs", &RunRequest::new("slow", "me")).await.unwrap();
     project.wait_for("up").await;
     let act = |verb: &str| format!("/api/v1/runs/{}/{verb}", run.id);
-    let paused: RunInfo =
-        up.client.post(&act("pause"), &Rest { reason: Some("lunch".into()), by: None }).await.unwrap();
+    let paused: RunInfo = up
+        .client
+        .post(&act("pause"), &Rest { reason: Some("lunch".into()), by: None, job: None })
+        .await
+        .unwrap();
     assert_eq!(paused.why.as_deref(), Some("paused by api: \"lunch\""));
     refused(up.client.post(&act("pause"), &Rest::default()).await, 409, "paused already");
     let resumed: RunInfo = up.client.post(&act("resume"), &Rest::default()).await.unwrap();

@@ -103,7 +103,7 @@ fn a_run_survives_the_death_of_its_host() {
         "long",
         "
 tasks:
-  first: { run: 'echo $NEAP_ATTEMPT >> tries; test $NEAP_ATTEMPT -gt 1 || { echo up > up; exec sleep 600; }', retry: { attempts: 2, delay: 1ms } }
+  first: { run: 'echo $NEAP_ATTEMPT >> tries; test $NEAP_ATTEMPT -gt 1 || { echo up > up; exec sleep 600; }', retry: { attempts: 2, delay: 1ms }, on_host_death: kill }
   second: { depends_on: first, run: 'echo second >> tries' }
 ",
     );
@@ -124,6 +124,41 @@ tasks:
     let told = cli.neap(&["wait", "long"]);
     assert_eq!((normal(&told.stdout).as_str(), told.code), ("TIME long#1 ok SPAN\n", 0));
     assert_eq!(std::fs::read_to_string(cli.root().join("tries")).unwrap(), "1\n2\nsecond\n");
+}
+
+/// Nothing of a job is lost with the host that started it: it runs once, and its output and its code are its own.
+#[test]
+fn a_job_goes_on_without_its_host() {
+    let long = "{ run: 'echo begin; echo up > up; until test -e go; do sleep 0.01; done; echo end; exit 7' }";
+    let cli = Cli::new().task("long", long);
+    let server = cli.serve();
+    cli.neap(&["run", "-d", "long"]);
+    cli.wait_for("up");
+    server.kill();
+    let _server = cli.serve();
+    assert!(cli.neap(&["ps"]).stdout.contains("long#1"), "the next host has it");
+    cli.write("go", "");
+    let told = cli.neap(&["wait", "long"]);
+    assert_eq!((normal(&told.stdout).as_str(), told.code), ("TIME long#1 failed cause=long SPAN\n", 7));
+    assert_eq!(cli.neap(&["logs", "long"]).stdout, "begin\nend\n");
+}
+
+/// The same when it ends while there is no host: how it ended waits for the next one.
+#[test]
+fn a_job_ends_without_a_host() {
+    let long = "{ run: 'echo size=3 >> $NEAP_OUTPUT; echo up > up; until test -e go; do sleep 0.01; done; echo over > over' }";
+    let cli = Cli::new().task("long", long);
+    let server = cli.serve();
+    cli.neap(&["run", "-d", "long"]);
+    cli.wait_for("up");
+    server.kill();
+    cli.write("go", "");
+    cli.wait_for("over");
+    let _server = cli.serve();
+    let told = cli.neap(&["wait", "long"]);
+    assert_eq!((normal(&told.stdout).as_str(), told.code), ("TIME long#1 ok SPAN\n", 0));
+    let shown = cli.neap(&["show", "long#1"]).stdout;
+    assert!(shown.contains("size=3"), "{shown}");
 }
 
 #[test]
@@ -172,8 +207,9 @@ fn a_host_that_stops_says_for_what_it_waits() {
     server.signal(Signal::INT);
     server.says("left at once");
     assert_eq!(server.end(), Some(130));
-    // The next host ends what was left.
+    // The next host has what was left.
     let server = cli.serve();
+    assert_eq!(cli.neap(&["cancel", "stubborn", "--now", "--wait"]).code, 0);
     assert_eq!(server.stop().1, Some(0));
 }
 

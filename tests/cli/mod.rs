@@ -4,4 +4,4 @@ mod exec;
 mod host;
 mod interrupt;
 mod run;
-mod support;
+pub(crate) mod support;

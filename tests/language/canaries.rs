@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Every file below a folder that holds one of these bytes, with what it holds.
-fn holding(folder: &Path, needles: &[Vec<u8>], found: &mut Vec<String>) {
+pub(crate) fn holding(folder: &Path, needles: &[Vec<u8>], found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         if entry.file_type().unwrap().is_dir() {
@@ -104,18 +104,22 @@ tasks:
 
 #[test]
 fn a_host_that_died_leaves_no_secret_behind() {
-    let cli = Cli::new();
-    cli.write("private/pg", "canary-from-file\n").write(
+    let cli = crate::cli::support::Cli::new();
+    fs::create_dir(cli.root().join("private")).unwrap();
+    cli.write("private/pg", "canary-from-file\n");
+    cli.write(
         "tasks/t.yaml",
         "secrets: [{ name: PG, from: file, key: private/pg }]
-run: 'echo \"o=$PG\" >> $NEAP_OUTPUT; kill -9 $PPID; sleep 100'\n",
+run: 'echo \"o=$PG\" >> $NEAP_OUTPUT; echo up > up; sleep 100'\n",
     );
-    let died = std::panic::catch_unwind(|| cli.neap(&["run", "t"]));
-    assert!(died.is_err(), "the host was killed");
+    let going = cli.start(&["run", "t"]);
+    cli.wait_for("up");
     let needles = [b"canary-from-file".to_vec()];
     let mut found = Vec::new();
     holding(&cli.root().join(".neap"), &needles, &mut found);
     assert_eq!(found.len(), 1, "the job had not got so far");
+    // Dropped it is killed, by SIGKILL.
+    drop(going);
     // The next host tidies up.
     cli.write("tasks/next.yaml", "run: 'true'\n");
     assert_eq!(cli.neap(&["run", "next"]).code, 0);

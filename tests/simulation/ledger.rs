@@ -1,7 +1,7 @@
 //! The onlooker: holds every event against what was seen before.
 
 use super::rules::{Says, fates, says};
-use neap::base::{AttemptId, JobId, Moment, RunId, TaskName};
+use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{Leaf, Rule};
 use neap::engine::{
     Cause, Cell, Event, Exit, NewRun, Outcome, Record, RunOutcome, ScheduleKey, Skip, StopCause, Trigger,
@@ -28,6 +28,7 @@ pub(super) struct Ledger {
     in_vain: BTreeSet<JobId>,
     started: BTreeSet<AttemptId>,
     stop_causes: BTreeMap<AttemptId, StopCause>,
+    clocks: BTreeMap<AttemptId, RunClock>,
     pub(super) ended: BTreeMap<AttemptId, Exit>,
     /// Runs that somebody asked to end, as the world knows it.
     pub(super) cancelled: BTreeSet<RunId>,
@@ -46,6 +47,14 @@ pub(super) struct Ledger {
     /// For each schedule: where its slots are accounted for up to.
     pub(super) accounted: BTreeMap<ScheduleKey, Moment>,
     slots: BTreeSet<(ScheduleKey, Moment)>,
+}
+
+/// How long an attempt has run, frozen time left out.
+struct RunClock {
+    timeout: Option<Millis>,
+    ran: Millis,
+    /// `None` while it is frozen.
+    since: Option<Moment>,
 }
 
 impl Ledger {
@@ -74,7 +83,9 @@ impl Ledger {
                 assert!(!self.leaf(attempt.job).hooks.is_empty(), "{attempt:?} has nobody to ask");
                 self.admitted(attempt.job, record.at);
             }
-            Event::AttemptStarted { attempt, .. } => {
+            Event::AttemptStarted { attempt, timeout } => {
+                let clock = RunClock { timeout: *timeout, ran: Millis(0), since: Some(record.at) };
+                self.clocks.insert(*attempt, clock);
                 assert!(self.started.insert(*attempt), "{attempt:?} started twice");
                 if self.leaf(attempt.job).hooks.is_empty() {
                     self.admitted(attempt.job, record.at);
@@ -83,7 +94,23 @@ impl Ledger {
                 self.begun.insert(attempt.job);
                 self.begun.extend(self.parents.get(&attempt.job).copied());
             }
+            Event::AttemptPaused { attempt, .. } => {
+                let clock = self.clocks.get_mut(attempt).expect("what is frozen has run");
+                let since = clock.since.take().unwrap_or_else(|| panic!("{attempt:?} was frozen twice"));
+                clock.ran = Millis(clock.ran.0 + (record.at - since).0);
+                assert!(!self.ended.contains_key(attempt), "{attempt:?} was frozen after its end");
+            }
+            Event::AttemptResumed { attempt, .. } => {
+                let clock = self.clocks.get_mut(attempt).expect("what goes on has run");
+                assert_eq!(clock.since.replace(record.at), None, "{attempt:?} was not frozen");
+            }
             Event::AttemptStopping { attempt, cause } => {
+                if *cause == StopCause::TimedOut {
+                    let clock = &self.clocks[attempt];
+                    let since = clock.since.unwrap_or_else(|| panic!("{attempt:?} timed out frozen"));
+                    let ran = Millis(clock.ran.0 + (record.at - since).0);
+                    assert!(Some(ran) >= clock.timeout, "{attempt:?} timed out after {ran}");
+                }
                 let twice = self.stop_causes.insert(*attempt, *cause);
                 assert_eq!(twice, None, "{attempt:?} was given a second cause to stop");
                 let is_cancel = *cause == StopCause::Cancelled;

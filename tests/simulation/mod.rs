@@ -81,6 +81,8 @@ struct Process {
     ends_at: Option<Moment>,
     exit: Exit,
     ignores_term: bool,
+    /// Since when it does nothing.
+    frozen: Option<Moment>,
 }
 
 impl World {
@@ -128,6 +130,9 @@ impl World {
         self.reload();
         for run in self.live_runs() {
             self.tell(Input::Resume { run, by: me() });
+        }
+        for job in self.engine.state().going().collect::<Vec<_>>() {
+            self.tell(Input::ResumeJob { job, by: me() });
         }
         self.run_dry();
         self.check_nothing_is_stuck();
@@ -244,11 +249,23 @@ impl World {
     fn pause_or_resume(&mut self) {
         let run = RunId(1 + self.rng.below(self.engine.state().next_run));
         let task = TaskName::new(&format!("s{}", self.rng.below(3))).unwrap();
-        match self.rng.below(4) {
+        match self.rng.below(8) {
             0 => self.tell(Input::Pause { run, by: me(), reason: None }),
             1 => self.tell(Input::Resume { run, by: me() }),
-            2 => self.tell(Input::PauseTask { task, by: me(), reason: None }),
+            2..=4 => self.freeze_or_thaw(),
+            5 => self.tell(Input::ResumeTask { task: task.clone(), by: me() }),
+            6 => self.tell(Input::PauseTask { task, by: me(), reason: None }),
             _ => self.tell(Input::ResumeTask { task, by: me() }),
+        }
+    }
+
+    /// Something that goes on is frozen, or goes on again; also what is neither.
+    fn freeze_or_thaw(&mut self) {
+        let going: Vec<JobId> = self.engine.state().going().collect();
+        let Some(&job) = going.get(self.rng.below(going.len().max(1) as u64) as usize) else { return };
+        match self.rng.one_in(2) {
+            true => self.tell(Input::PauseJob { job, by: me(), reason: None }),
+            false => self.tell(Input::ResumeJob { job, by: me() }),
         }
     }
 
@@ -330,7 +347,8 @@ impl World {
 
     /// Moves the clock to the next thing that happens, and lets it happen.
     fn advance(&mut self) {
-        let process = self.processes.iter().filter_map(|(&a, p)| Some((p.ends_at?, a))).min();
+        let awake = self.processes.iter().filter(|(_, process)| process.frozen.is_none());
+        let process = awake.filter_map(|(&a, p)| Some((p.ends_at?, a))).min();
         let answer = self.asked.first_key_value().map(|(&key, _)| key);
         let cleanup = self.cleaning.first().copied();
         let finding = self.preparing.first().copied();
@@ -439,6 +457,8 @@ impl World {
                     self.preparing.insert((at, job));
                 }
             }
+            Order::Pause { attempt } => self.freeze(attempt),
+            Order::Resume { attempt } => self.thaw(attempt),
             Order::Stop { attempt, stop, .. } => self.stop(attempt, stop),
             Order::Ask { attempt, question } => {
                 // One in twenty never answers: the deadline must.
@@ -467,11 +487,26 @@ impl World {
         let waits = is_approval(self.engine.state().leaf(attempt.job));
         let ends_at = (!waits && !self.rng.one_in(10)).then(|| self.now + Millis(self.rng.below(200)));
         let ignores_term = self.rng.one_in(4);
-        self.processes.insert(attempt, Process { ends_at, exit, ignores_term });
+        self.processes.insert(attempt, Process { ends_at, exit, ignores_term, frozen: None });
         self.hear_decision(attempt);
     }
 
+    fn freeze(&mut self, attempt: AttemptId) {
+        if let Some(process) = self.processes.get_mut(&attempt) {
+            process.frozen.get_or_insert(self.now);
+        }
+    }
+
+    fn thaw(&mut self, attempt: AttemptId) {
+        let Some(process) = self.processes.get_mut(&attempt) else { return };
+        if let Some(since) = process.frozen.take() {
+            process.ends_at = process.ends_at.map(|at| at + (self.now - since));
+        }
+    }
+
     fn stop(&mut self, attempt: AttemptId, stop: Stop) {
+        // What is frozen is woken, or it could not react.
+        self.thaw(attempt);
         let Some(process) = self.processes.get_mut(&attempt) else {
             // Its start died with the host, so the host has reported it lost, or will.
             return;

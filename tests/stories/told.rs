@@ -143,6 +143,22 @@ impl Story {
         self.tell(Input::Resume { run: RunId(1), by: me() })
     }
 
+    pub(super) fn freezes(&mut self, job: &str) -> &mut Story {
+        let job = self.job_named(job);
+        self.tell(Input::PauseJob { job, by: me(), reason: None })
+    }
+
+    pub(super) fn thaws(&mut self, job: &str) -> &mut Story {
+        let job = self.job_named(job);
+        self.tell(Input::ResumeJob { job, by: me() })
+    }
+
+    /// After a restart: it is still there.
+    pub(super) fn survives(&mut self, attempt: &str) -> &mut Story {
+        let attempt = self.attempt(RunId(1), attempt);
+        self.tell(Input::Survived { attempt })
+    }
+
     pub(super) fn rest(&mut self) -> &mut Story {
         self.tell(Input::PauseTask { task: TaskName::new("t").unwrap(), by: me(), reason: None })
     }
@@ -267,6 +283,8 @@ impl Story {
     fn order(&self, order: &Order) -> String {
         match order {
             Order::Start { attempt } => format!("start {}{}", self.try_(*attempt), of_run(attempt.job.run)),
+            Order::Pause { attempt } => format!("freeze {}", self.try_(*attempt)),
+            Order::Resume { attempt } => format!("thaw {}", self.try_(*attempt)),
             Order::Stop { attempt, stop, .. } => {
                 format!("stop {}, grace {}", self.try_(*attempt), stop.grace.0)
             }
@@ -306,6 +324,8 @@ impl Story {
             }
             Event::AttemptAdmitted { attempt } => format!("{} admitted", self.try_(*attempt)),
             Event::AttemptStarted { attempt, .. } => format!("{} started", self.try_(*attempt)),
+            Event::AttemptPaused { attempt, .. } => format!("{} frozen", self.try_(*attempt)),
+            Event::AttemptResumed { attempt, .. } => format!("{} goes on", self.try_(*attempt)),
             Event::AttemptStopping { attempt, cause } => {
                 format!("{} stopping: {}", self.try_(*attempt), self.stop_cause(*cause))
             }

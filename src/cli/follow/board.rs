@@ -196,6 +196,8 @@ impl Board {
             | Event::Decided { .. }
             | Event::RoundScheduled { .. }
             | Event::AttemptAdmitted { .. }
+            | Event::AttemptPaused { .. }
+            | Event::AttemptResumed { .. }
             | Event::AttemptStopping { .. }
             | Event::HookAsked { cause: None, .. }
             | Event::CleanupOwed { .. }

@@ -132,7 +132,7 @@ pub(crate) fn block(
 /// What runs comes first, what waits for others last.
 fn urgency(phase: &Phase) -> u8 {
     match phase {
-        Phase::Running { .. } | Phase::Stopping { .. } => 0,
+        Phase::Running { .. } | Phase::Paused { .. } | Phase::Stopping { .. } => 0,
         Phase::Asking { .. } | Phase::Ended { .. } | Phase::Cleaning { .. } => 1,
         Phase::Backoff { .. } => 2,
         Phase::Queued | Phase::Preparing { .. } => 3,
@@ -147,6 +147,7 @@ fn job_strip(job: &Open<'_>, width: usize, now: Moment, asked: Asked, columns: u
     let elapsed = clock(now - job.started.unwrap_or(job.since));
     let strip = match job.phase {
         Phase::Running { .. } => running(strip, job, &elapsed, now),
+        Phase::Paused { .. } => strip.add(BUSY, &format!("frozen  {elapsed}")),
         Phase::Stopping { cause } => {
             let why = match cause {
                 StopCause::Cancelled => "asked to stop",

@@ -43,7 +43,7 @@ impl Reach {
         if client.is_up().await {
             return Ok(Reach::Up { client, state_dir: project.state_dir.clone() });
         }
-        Reach::own(Host::builder(&project.root), slots).await
+        Reach::own(project.host(), slots).await
     }
 
     /// The host that is up; there must be one.

@@ -56,6 +56,10 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
             let limit = timeout.map(|limit| format!(", at most {limit}")).unwrap_or_default();
             format!("{} started{limit}", attempt(id))
         }
+        Event::AttemptPaused { attempt: id, by, reason } => {
+            format!("{} was frozen by {by}{}", attempt(id), because(reason.as_deref()))
+        }
+        Event::AttemptResumed { attempt: id, by } => format!("{} goes on, as {by} wants", attempt(id)),
         Event::AttemptStopping { attempt: id, cause } => {
             format!("{} is asked to stop: {}", attempt(id), stop(*cause))
         }

@@ -13,6 +13,7 @@ mod graph;
 mod later;
 mod people;
 mod pipeline;
+mod process;
 mod reference;
 mod results;
 mod schema;
@@ -191,6 +192,7 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     time::SUBJECT,
     people::SUBJECT,
     environment::SUBJECT,
+    process::SUBJECT,
     graph::SUBJECT,
     results::SUBJECT,
     after::SUBJECT,

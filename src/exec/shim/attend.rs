@@ -1,0 +1,522 @@
+//! The shim: one attempt from its first moment to its last.
+//!
+//! One thread, one loop: it reaps, decides whether it is time to kill, and waits for the next thing to happen. Its children
+//! are reaped nowhere else, so no number of theirs can mean another process while it is used.
+
+use super::adopt::{door_of, end_of};
+use super::link::Link;
+use super::pump::Pump;
+use super::tree::{self, Member};
+use super::wire::{Ending, Errand, Frames, ToHost, ToShim};
+use crate::base::AttemptId;
+use crate::definition::{self, OnHostDeath, OnLeak, Stop};
+use crate::engine::Exit;
+use crate::exec::backlog::Backlog;
+use crate::exec::output::LAST_WORDS;
+use crate::exec::outputs::Outputs;
+use crate::exec::process::note;
+use crate::exec::program::NotStarted;
+use crate::exec::runner::Start;
+use crate::exec::spawn::{Launch, Launched, ScriptFile, open_log};
+use crate::exec::usage::{of_children, to_exit};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Signal, WaitOptions, wait};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+/// How long a killed process may take to disappear before the attempt is given up for ended. Only a process stuck
+/// inside the kernel needs longer than some milliseconds.
+const DEATH: Duration = Duration::from_secs(5);
+/// How long what outlived its leader may take to end by itself: the last member of a pipe that no shell waits for is not
+/// a leak.
+const COURTESY: Duration = Duration::from_millis(100);
+/// Between two rounds of killing. A round that met everybody is the last, so this is seldom waited for.
+const ROUND: Duration = Duration::from_millis(5);
+
+/// Carries out the one attempt that the socket asks for.
+///
+/// # Errors
+/// There was nobody to ask, or the system refuses what a shim needs; then nothing was started.
+pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signals) -> io::Result<()> {
+    rustix::process::setsid()?;
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let errand = read_errand(&mut socket)?;
+    let mut start = errand.into_start(pipes);
+    let host = Host::Linked(Link::new(socket)?);
+    let mut attendant = Attendant {
+        attempt: start.attempt,
+        log: start.log.clone(),
+        keep: start.on_host_death == OnHostDeath::Keep,
+        on_leak: start.on_leak,
+        host,
+        signals,
+        order: Order::GoOn,
+        backlog: Backlog::default(),
+        pump: None,
+        leader: None,
+    };
+    let _lock = hold(&start.log);
+    let ending = attendant.carry_out(&mut start);
+    attendant.deliver(ending);
+    Ok(())
+}
+
+fn read_errand(socket: &mut UnixStream) -> io::Result<Errand> {
+    let (mut frames, mut piece) = (Frames::default(), vec![0; 64 * 1024]);
+    loop {
+        match socket.read(&mut piece)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            length => frames.feed(&piece[..length]),
+        }
+        if let Some(errand) = frames.next()? {
+            return Ok(errand);
+        }
+    }
+}
+
+/// Says to the next host that somebody is here. A log that cannot be opened is told when the attempt starts.
+fn hold(log: &std::path::Path) -> Option<File> {
+    let file = open_log(log).ok()?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(file)
+}
+
+/// What the host wants of the attempt.
+#[derive(Clone, Copy)]
+enum Order {
+    GoOn,
+    Stop { until: Instant },
+    Kill,
+}
+
+/// Who is told.
+enum Host {
+    Linked(Link),
+    /// It died; the next one knocks here.
+    Awaited(Door),
+    /// It died, and so does the attempt.
+    Nobody,
+}
+
+struct Door {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The process of the attempt.
+struct Leader {
+    pid: u32,
+    ended: Option<(ExitStatus, Instant)>,
+}
+
+struct Attendant {
+    attempt: AttemptId,
+    log: PathBuf,
+    keep: bool,
+    on_leak: OnLeak,
+    host: Host,
+    signals: Signals,
+    order: Order,
+    backlog: Backlog,
+    pump: Option<Pump>,
+    leader: Option<Leader>,
+}
+
+impl Attendant {
+    fn carry_out(&mut self, start: &mut Start) -> Ending {
+        let script = match self.launch(start) {
+            Ok(script) => script,
+            Err(refused) => {
+                let message = start.masks.text(&refused.message).into_owned();
+                let exit = Exit::NotSpawned { why: refused.why, message };
+                return Ending::new(exit, None, 0, Outputs::default());
+            }
+        };
+        let left_over = self.until_empty();
+        self.last_words();
+        drop(script);
+        let leader = self.leader.take();
+        let usage = leader.as_ref().map(|leader| of_children(leader.pid));
+        let exit = leader.and_then(|leader| leader.ended).map_or(Exit::Lost, |(status, _)| to_exit(status));
+        if left_over > 0 {
+            let plural = if left_over == 1 { "process" } else { "processes" };
+            // Whoever looks for a reason finds the number in the record as well.
+            let _ = note(&start.log, &format!("neap: killed {left_over} left-over {plural}"));
+        }
+        Ending::new(exit, usage, left_over, Outputs::collect(&start.outputs, &start.masks))
+    }
+
+    /// Starts the process, and tries again for about 2.5 s while the machine is short of something that other processes
+    /// give back.
+    fn launch(&mut self, start: &mut Start) -> Result<Option<ScriptFile>, NotStarted> {
+        let launch = Launch::prepare(start)?;
+        let mut patience = Duration::from_millis(10);
+        loop {
+            match self.signals.open(|| launch.attempt(start, Pump::new)) {
+                Ok(running) => {
+                    let Launched { pid, output, script } = launch.launched(running);
+                    (self.leader, self.pump) = (Some(Leader { pid, ended: None }), output);
+                    self.say(&ToHost::Spawned { pid });
+                    return Ok(script);
+                }
+                Err(failure) if failure.is_momentary() && patience < Duration::from_secs(2) => {
+                    self.wait(Some(patience));
+                    if !matches!(self.order, Order::GoOn) {
+                        return Err(NotStarted::other("it was stopped before it was started"));
+                    }
+                    patience *= 2;
+                }
+                Err(failure) => return Err(launch.explain(failure, start)),
+            }
+        }
+    }
+
+    /// Waits until nothing of the attempt is left, and kills what should not be there any more. Returns how many had
+    /// outlived their leader.
+    fn until_empty(&mut self) -> u32 {
+        let mut killing: Option<Killing> = None;
+        while self.reap() {
+            let now = Instant::now();
+            if self.is_let_go() {
+                break;
+            }
+            if killing.is_none() && self.end_of_patience(now).is_some_and(|until| until <= now) {
+                killing = Some(Killing {
+                    since: now,
+                    met: BTreeSet::new(),
+                    is_leak: matches!(self.order, Order::GoOn),
+                });
+            }
+            let wait = match &mut killing {
+                Some(killing) if now > killing.since + DEATH => {
+                    self.tell_stuck(&tree::below(own_pid()));
+                    break;
+                }
+                Some(killing) => {
+                    killing.round();
+                    Some(ROUND)
+                }
+                None => self.end_of_patience(now).map(|until| until - now),
+            };
+            self.wait(wait);
+        }
+        killing.filter(|killing| killing.is_leak).map_or(0, |killing| killing.met.len() as u32)
+    }
+
+    /// Whether what is still there is nobody's business any more.
+    fn is_let_go(&self) -> bool {
+        let has_ended = self.leader.as_ref().is_some_and(|leader| leader.ended.is_some());
+        has_ended && self.on_leak == OnLeak::Detach && matches!(self.order, Order::GoOn)
+    }
+
+    /// When what is still there is killed.
+    fn end_of_patience(&self, now: Instant) -> Option<Instant> {
+        match self.order {
+            Order::Kill => Some(now),
+            Order::Stop { until } => Some(until),
+            Order::GoOn => match self.on_leak {
+                OnLeak::Kill => self.leader.as_ref()?.ended.map(|(_, at)| at + COURTESY),
+                OnLeak::Wait | OnLeak::Detach => None,
+            },
+        }
+    }
+
+    /// Collects every child that has ended. `false` when there is none left, which only the kernel can know.
+    fn reap(&mut self) -> bool {
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => {
+                    let pid = pid.as_raw_nonzero().get() as u32;
+                    if let Some(leader) =
+                        self.leader.as_mut().filter(|leader| leader.pid == pid && leader.ended.is_none())
+                    {
+                        leader.ended = Some((ExitStatus::from_raw(status.as_raw()), Instant::now()));
+                    }
+                }
+                Ok(None) => return true,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn tell_stuck(&self, left: &[Member]) {
+        let pids: Vec<String> = left.iter().map(|member| member.pid.to_string()).collect();
+        let text = format!("neap: these processes did not die of SIGKILL: {}", pids.join(", "));
+        let _ = note(&self.log, &text);
+    }
+
+    /// Reads what is left in the pipes, and listens a moment to whoever outside the attempt holds them open.
+    fn last_words(&mut self) {
+        let until = Instant::now() + LAST_WORDS;
+        while self.pump.as_ref().is_some_and(|pump| pump.sources().next().is_some()) {
+            self.pump_on();
+            let now = Instant::now();
+            if now >= until {
+                break;
+            }
+            self.wait(Some(until - now));
+        }
+        if let Some(pump) = self.pump.take() {
+            pump.finish(&mut |line| self.backlog.push(line));
+        }
+    }
+
+    /// Tells how it ended, or leaves that for the next host.
+    fn deliver(mut self, ending: Ending) {
+        if let Host::Linked(link) = &mut self.host {
+            link.say_lines(&mut self.backlog);
+            link.say(&ToHost::Ended(ending.clone()));
+        }
+        loop {
+            match &self.host {
+                // A host that kills what it leaves behind does not come back for it.
+                Host::Linked(link) if !self.keep && !link.is_behind() => return,
+                Host::Linked(_) => {}
+                Host::Awaited(_) => return self.leave(&ending),
+                Host::Nobody => return,
+            }
+            if self.wait(None) {
+                return;
+            }
+        }
+    }
+
+    fn leave(&self, ending: &Ending) {
+        let written = serde_json::to_vec(ending).map_err(io::Error::from).and_then(|text| {
+            let (path, new) = (end_of(&self.log), end_of(&self.log).with_extension("new"));
+            std::fs::write(&new, text)?;
+            std::fs::rename(new, path)
+        });
+        if let Err(error) = written {
+            let _ = note(&self.log, &format!("neap: how this ended could not be written down: {error}"));
+        }
+    }
+
+    /// Waits for the next thing to happen, at most so long, and takes it in. `true` when the host wants it forgotten.
+    fn wait(&mut self, most: Option<Duration>) -> bool {
+        self.push_lines();
+        let mut fds = vec![PollFd::new(&self.signals.0, PollFlags::IN)];
+        match &self.host {
+            Host::Linked(link) => {
+                let out = if link.is_behind() { PollFlags::OUT } else { PollFlags::empty() };
+                fds.push(PollFd::new(link.socket(), PollFlags::IN | out));
+            }
+            Host::Awaited(door) => fds.push(PollFd::new(&door.listener, PollFlags::IN)),
+            Host::Nobody => {}
+        }
+        let sources: Vec<_> = self.pump.iter().flat_map(Pump::sources).collect();
+        fds.extend(sources.iter().map(|source| PollFd::new(source, PollFlags::IN)));
+        let most = most.map(|most| rustix::event::Timespec {
+            tv_sec: most.as_secs() as i64,
+            tv_nsec: most.subsec_nanos().into(),
+        });
+        // An interruption is as good as an event: everything is looked at again.
+        let _ = poll(&mut fds, most.as_ref());
+        drop(fds);
+        drop(sources);
+        if self.signals.take_stop() {
+            self.obey(ToShim::Stop { signal: Stop::default().signal, grace: Stop::default().grace });
+        }
+        self.pump_on();
+        self.hear()
+    }
+
+    fn pump_on(&mut self) {
+        if let Some(pump) = &mut self.pump {
+            pump.run(&mut |line| self.backlog.push(line));
+        }
+    }
+
+    fn push_lines(&mut self) {
+        let Host::Linked(link) = &mut self.host else { return };
+        link.say_lines(&mut self.backlog);
+        if link.flush().is_err() {
+            self.host_died();
+        }
+    }
+
+    fn say(&mut self, message: &ToHost) {
+        let Host::Linked(link) = &mut self.host else { return };
+        link.say(message);
+        if link.flush().is_err() {
+            self.host_died();
+        }
+    }
+
+    /// Takes in what the host says. `true` when it wants the attempt forgotten.
+    fn hear(&mut self) -> bool {
+        match &mut self.host {
+            Host::Linked(link) => match link.hear() {
+                Ok(messages) => {
+                    let is_over = messages.iter().any(|message| matches!(message, ToShim::Forget));
+                    messages.into_iter().for_each(|message| self.obey(message));
+                    return is_over;
+                }
+                Err(_) => self.host_died(),
+            },
+            Host::Awaited(door) => {
+                if let Some(link) = door.answer() {
+                    self.host = Host::Linked(link);
+                    if let Some(leader) = &self.leader {
+                        self.say(&ToHost::Spawned { pid: leader.pid });
+                    }
+                }
+            }
+            Host::Nobody => {}
+        }
+        false
+    }
+
+    fn host_died(&mut self) {
+        self.host = match self.keep.then(|| Door::open(self.attempt, &self.log)) {
+            Some(Ok(door)) => Host::Awaited(door),
+            // Nobody could ever find it again.
+            Some(Err(_)) | None => {
+                self.order = Order::Kill;
+                Host::Nobody
+            }
+        };
+    }
+
+    fn obey(&mut self, message: ToShim) {
+        match (message, self.order) {
+            (ToShim::Forget, _)
+            | (ToShim::Stop { .. } | ToShim::Pause | ToShim::Resume, Order::Kill)
+            | (ToShim::Pause | ToShim::Resume, Order::Stop { .. }) => {}
+            (ToShim::Pause, Order::GoOn) => tree::freeze(own_pid()),
+            (ToShim::Resume, Order::GoOn) => tree::signal_all(own_pid(), Signal::CONT),
+            (ToShim::Kill, _) => self.order = Order::Kill,
+            (ToShim::Stop { grace, .. }, Order::Stop { until }) => {
+                let other = after(grace.to_duration());
+                self.order = Order::Stop { until: until.min(other) };
+            }
+            (ToShim::Stop { signal, grace }, Order::GoOn) => {
+                self.order = Order::Stop { until: after(grace.to_duration()) };
+                self.signal(signal);
+            }
+        }
+    }
+
+    /// Sends the signal to everything there is, and wakes what was halted: it could not react otherwise.
+    fn signal(&self, definition::Signal(number): definition::Signal) {
+        let signal = Signal::from_named_raw(number).unwrap_or(Signal::TERM);
+        tree::signal_all(own_pid(), signal);
+        tree::signal_all(own_pid(), Signal::CONT);
+    }
+}
+
+struct Killing {
+    since: Instant,
+    met: BTreeSet<u32>,
+    is_leak: bool,
+}
+
+impl Killing {
+    fn round(&mut self) {
+        let met = tree::kill_round(own_pid(), &BTreeSet::new());
+        self.met.extend(met.iter().map(|member| member.pid));
+    }
+}
+
+impl Door {
+    fn open(attempt: AttemptId, log: &std::path::Path) -> io::Result<Door> {
+        let (_folder, short, path) = door_of(attempt, log)?;
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let listener = UnixListener::bind(short)?;
+        listener.set_nonblocking(true)?;
+        Ok(Door { listener, path })
+    }
+
+    /// Lets a host in, if one is there and belongs to the same user.
+    fn answer(&self) -> Option<Link> {
+        let (socket, _) = self.listener.accept().ok()?;
+        let peer = rustix::net::sockopt::socket_peercred(&socket).ok()?;
+        (peer.uid == rustix::process::geteuid()).then(|| Link::new(socket).ok())?
+    }
+}
+
+/// The signals that a shim waits for, as a descriptor. They are held back from the process otherwise.
+pub(super) struct Signals(OwnedFd);
+
+impl Signals {
+    /// Begins to hold them back: the end of a child, and the wish of the system that we leave.
+    pub(super) fn hold() -> io::Result<Signals> {
+        let set = Signals::change(libc::SIG_BLOCK)?;
+        // SAFETY: the set is initialised, and the call returns a descriptor of our own or an error.
+        let fd = unsafe { libc::signalfd(-1, &set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor was just made, and nobody else owns it.
+        Ok(Signals(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) }))
+    }
+
+    /// Does something whose child inherits none of this. The end of a child may be missed meanwhile, so whoever calls looks
+    /// for one afterwards.
+    fn open<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _ = Signals::change(libc::SIG_UNBLOCK);
+        let done = work();
+        let _ = Signals::change(libc::SIG_BLOCK);
+        done
+    }
+
+    fn change(how: i32) -> io::Result<libc::sigset_t> {
+        let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: `sigemptyset` initialises the set that the later calls read; the old mask is not asked for.
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD);
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
+            match libc::sigprocmask(how, set.as_ptr(), std::ptr::null_mut()) {
+                0 => Ok(set.assume_init()),
+                _ => Err(io::Error::last_os_error()),
+            }
+        }
+    }
+
+    /// Empties the descriptor. `true` when we were asked to leave.
+    pub(super) fn take_stop(&self) -> bool {
+        const SIZE: usize = size_of::<libc::signalfd_siginfo>();
+        let mut asked = false;
+        let mut entry = [0u8; SIZE];
+        while let Ok(SIZE) = rustix::io::read(&self.0, &mut entry) {
+            let number = u32::from_ne_bytes([entry[0], entry[1], entry[2], entry[3]]);
+            asked |= number == libc::SIGTERM as u32;
+        }
+        asked
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A moment so far away that the clock cannot hold it is as good as one in thirty years.
+fn after(grace: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(grace).unwrap_or(now + Duration::from_secs(30 * 365 * 86_400))
+}
+
+fn own_pid() -> u32 {
+    std::process::id()
+}

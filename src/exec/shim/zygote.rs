@@ -1,0 +1,159 @@
+//! The process that is forked: small, with one thread, and with nothing of the host in its memory.
+//!
+//! It reads no message. For every byte that comes with descriptors it forks, and the child (a shim) reads the rest from the
+//! first of these. When a shim dies before its time, the zygote inherits what it held, and kills that.
+
+use super::attend::{Signals, attend};
+use super::tree;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::process::{WaitOptions, wait};
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The one word on the command line that makes a program a zygote.
+pub(super) const WORD: &str = "__zygote";
+
+/// Turns this process into what a host needs to supervise its attempts, if that is what it was started for; returns at once
+/// if not.
+///
+/// `neap` calls this first of all. A program that embeds a host and names itself as the supervisor (see
+/// [`Builder::supervisor`](crate::host::Builder::supervisor)) must call it at the beginning of its `main`, before it starts
+/// any thread.
+///
+/// ```
+/// // The first line of `main`.
+/// neap::exec::supervise_if_asked();
+/// ```
+pub fn supervise_if_asked() {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == WORD) && words.next().is_none() {
+        let code = match run() {
+            Ok(()) => 0,
+            Err(error) => {
+                let _ = writeln!(io::stderr(), "neap {WORD}: {error}");
+                125
+            }
+        };
+        std::process::exit(code);
+    }
+}
+
+struct Zygote {
+    requests: OwnedFd,
+    signals: Signals,
+    shims: BTreeSet<u32>,
+}
+
+fn run() -> io::Result<()> {
+    // SAFETY: the host gave us a socket as standard input, and nothing else in this process uses it.
+    let requests = unsafe { OwnedFd::from_raw_fd(0) };
+    rustix::net::sockopt::socket_type(&requests)
+        .map_err(|_| io::Error::other("only a host starts this; there is nothing to see here"))?;
+    // Out of the reach of the terminal: Ctrl-C is for the host.
+    let _ = rustix::process::setsid();
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let mut zygote = Zygote { requests, signals: Signals::hold()?, shims: BTreeSet::new() };
+    let mut is_wanted = true;
+    while is_wanted || !zygote.shims.is_empty() {
+        zygote.wait(is_wanted);
+        zygote.signals.take_stop();
+        is_wanted = is_wanted && zygote.serve()?;
+        zygote.reap();
+    }
+    Ok(())
+}
+
+impl Zygote {
+    fn wait(&self, is_wanted: bool) {
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        if is_wanted {
+            fds.push(PollFd::new(&self.requests, PollFlags::IN));
+        }
+        let _ = poll(&mut fds, None);
+    }
+
+    /// Forks once for each request that is there. `false` when the host is gone.
+    fn serve(&mut self) -> io::Result<bool> {
+        loop {
+            match self.receive() {
+                Ok(Some(fds)) => self.bear(fds)?,
+                Ok(None) => return Ok(false),
+                Err(rustix::io::Errno::AGAIN) => return Ok(true),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return Ok(false),
+            }
+        }
+    }
+
+    fn receive(&self) -> rustix::io::Result<Option<Vec<OwnedFd>>> {
+        let mut byte = [0u8; 1];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+        let mut buffer = RecvAncillaryBuffer::new(&mut space);
+        let mut pieces = [io::IoSliceMut::new(&mut byte)];
+        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+        let got = recvmsg(&self.requests, &mut pieces, &mut buffer, flags)?;
+        let fds = buffer.drain().flat_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(fds) => fds.collect(),
+            _ => Vec::new(),
+        });
+        let fds = fds.collect();
+        Ok((got.bytes > 0).then_some(fds))
+    }
+
+    fn bear(&mut self, fds: Vec<OwnedFd>) -> io::Result<()> {
+        // SAFETY: this process has one thread, so its child may do whatever a process may do.
+        match unsafe { libc::fork() } {
+            // Dropping the socket tells the host that there is no shim.
+            -1 => {}
+            0 => self.be_a_shim(fds),
+            pid => drop(self.shims.insert(pid as u32)),
+        }
+        Ok(())
+    }
+
+    fn be_a_shim(&self, fds: Vec<OwnedFd>) -> ! {
+        let code = catch_unwind(AssertUnwindSafe(|| {
+            // The number stays taken, so that nothing else becomes the standard input by chance.
+            let nothing = std::fs::File::open("/dev/null")?;
+            rustix::stdio::dup2_stdin(&nothing)?;
+            let mut fds = fds.into_iter();
+            let socket = fds.next().ok_or(io::ErrorKind::InvalidInput)?;
+            let _ = rustix::thread::set_name(c"neap-shim");
+            attend(UnixStream::from(socket), fds.collect(), Signals::hold()?)
+        }));
+        let code = match code {
+            Ok(Ok(())) => 0,
+            Ok(Err(_)) | Err(_) => 1,
+        };
+        // SAFETY: ends the process without running what belongs to the zygote.
+        unsafe { libc::_exit(code) }
+    }
+
+    /// Collects what has ended. Of a shim that failed or was killed, the rest is killed too.
+    fn reap(&mut self) {
+        let mut is_orphaned = false;
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => {
+                    let was_shim = self.shims.remove(&(pid.as_raw_nonzero().get() as u32));
+                    is_orphaned |= was_shim && status.exit_status() != Some(0);
+                }
+                Ok(None) => break,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+        if is_orphaned {
+            while !tree::kill_round(std::process::id(), &self.shims).is_empty() {
+                while let Ok(Some((pid, _))) = wait(WaitOptions::NOHANG) {
+                    self.shims.remove(&(pid.as_raw_nonzero().get() as u32));
+                }
+            }
+        }
+    }
+}
