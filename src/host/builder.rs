@@ -6,15 +6,17 @@ use crate::exec::{FunctionError, Functions, LocalProcesses, Router, TaskContext}
 use crate::host::actions;
 use crate::host::bodies::Bodies;
 use crate::host::clock::{Alarm, Clock};
+use crate::host::environment::base_environment;
 use crate::host::feed::Speaker;
 use crate::host::reload::Loader;
+use crate::host::sight::LazyScripts;
 use crate::host::turn::Turn;
 use crate::host::view::View;
 use crate::host::{Host, Inner, OpenError, STATE, inbox_channel, report_channel};
 use crate::store::{Durability, Recovered, Store};
 use crate::watch::Arrivals;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -140,6 +142,7 @@ impl Builder {
         let (reloads, wishes) = tokio::sync::mpsc::channel(1);
         let runtime = Handle::current();
         let functions = Arc::new(self.functions);
+        let scripts = LazyScripts::new(root.clone());
         let inner = Arc::new_cyclic(|host| Inner {
             root,
             state_dir,
@@ -150,7 +153,7 @@ impl Builder {
             definitions: RwLock::new(definitions),
             reloads,
             instance: instance.clone(),
-            scripts: OnceLock::new(),
+            scripts,
             runner: Arc::new(Router {
                 processes: Arc::new(match self.supervisor {
                     Some(program) => LocalProcesses::supervised(runtime.clone(), &instance, program),
@@ -175,7 +178,7 @@ impl Builder {
             http: actions::Http::default(),
             arrivals: Arrivals::default(),
             preparing: Semaphore::new(crate::host::prepare::AT_ONCE),
-            base_env: std::env::vars_os().filter(|(name, _)| !is_ours(name)).collect(),
+            base_env: base_environment(),
             slots,
             on_host_death: self.on_host_death,
             watches_schedules: is_serving,
@@ -230,22 +233,6 @@ fn bound_run(record: &Record) -> Option<crate::base::RunId> {
         Event::RunCreated(new) if new.bound => Some(new.run),
         _ => None,
     }
-}
-
-/// Variables that a job of another host would hand on to ours, and which would be untrue here.
-fn is_ours(name: &std::ffi::OsStr) -> bool {
-    const OURS: [&str; 9] = [
-        "NEAP_TASK",
-        "NEAP_RUN",
-        "NEAP_RUN_NUMBER",
-        "NEAP_JOB",
-        "NEAP_ATTEMPT",
-        "NEAP_TRIGGER",
-        "NEAP_SCHEDULED_AT",
-        "NEAP_WORKDIR",
-        "NEAP_MARK",
-    ];
-    OURS.iter().any(|ours| name == *ours)
 }
 
 fn processors() -> usize {

@@ -141,6 +141,27 @@ impl Inner {
     }
 }
 
+/// The environment that this program was started with, without what another host said about itself.
+pub(super) fn base_environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| !is_ours(name)).collect()
+}
+
+/// Variables that a job of another host would hand on to ours, and which would be untrue here.
+fn is_ours(name: &std::ffi::OsStr) -> bool {
+    const OURS: [&str; 9] = [
+        "NEAP_TASK",
+        "NEAP_RUN",
+        "NEAP_RUN_NUMBER",
+        "NEAP_JOB",
+        "NEAP_ATTEMPT",
+        "NEAP_TRIGGER",
+        "NEAP_SCHEDULED_AT",
+        "NEAP_WORKDIR",
+        "NEAP_MARK",
+    ];
+    OURS.iter().any(|ours| name == *ours)
+}
+
 /// What a cell stands for: `item` is `NEAP_ITEM`, and an axis `os` is `MATRIX_OS`.
 fn cell_variables(run: &Run, index: u32) -> Vec<(OsString, OsString)> {
     let Some(cell) = &run.jobs[index as usize].cell else { return Vec::new() };

@@ -13,6 +13,8 @@
 //! | `bodies` | attempts written in Lua |
 //! | `actions` | the built-in actions |
 //! | `prepare` | what is found out about a job before it starts |
+//! | `sight`, `seen` | what expressions see, and give |
+//! | `foresee` | what of that is known before there is a run |
 //! | `filling` | values in the place of expressions |
 //! | `freshness`, `checks` | whether there is anything to do, and whether it may be done |
 //! | `secrets`, `ends`, `results` | what an attempt is given beside its environment, and what it leaves behind |
@@ -33,6 +35,7 @@ mod environment;
 mod error;
 mod feed;
 mod filling;
+mod foresee;
 mod freshness;
 mod inline;
 mod prepare;
@@ -43,6 +46,7 @@ mod request;
 mod results;
 mod secrets;
 mod seen;
+mod sight;
 mod turn;
 mod view;
 
@@ -52,6 +56,7 @@ pub use clock::wall_clock;
 pub use environment::{log_path, trigger_word};
 pub use error::{CommandError, OpenError, SubmitError};
 pub use feed::{Feed, Happening, Missed};
+pub use foresee::{Prospect, Whose, conditions_now};
 pub use freshness::fresh_now;
 pub use project::{Reader, SCRIPTS, SETTINGS, STATE, TASKS, find_root};
 pub use reload::{Definitions, check, definitions};
@@ -70,10 +75,11 @@ use clock::Clock;
 use companion::Companion;
 use environment::Changes;
 use feed::Speaker;
+use sight::LazyScripts;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -97,7 +103,7 @@ pub(crate) struct Inner {
     /// Wishes to read the definitions again; closed in a host that does not.
     reloads: mpsc::Sender<oneshot::Sender<()>>,
     instance: String,
-    scripts: OnceLock<Scripts>,
+    scripts: LazyScripts,
     runner: Arc<dyn Runner>,
     reports: Reports,
     inbox: mpsc::Sender<Message>,
@@ -411,7 +417,7 @@ impl Inner {
 
     /// The scripting host; its threads start when the first script is needed.
     fn scripts(&self) -> &Scripts {
-        self.scripts.get_or_init(|| reload::open_scripts(&self.root))
+        self.scripts.get()
     }
 
     fn set_trouble(&self, trouble: Option<String>) {

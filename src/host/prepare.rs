@@ -3,16 +3,17 @@
 
 use crate::base::{AttemptId, JobId, TaskName};
 use crate::definition::{
-    Again, Check, Leaf, Over, Param, Params, Precondition, Spread, cell_names, matrix_cells, read_param,
-    references, seen_as_items, seen_as_matrix,
+    Again, Check, Leaf, Over, Params, Precondition, Spread, cell_names, matrix_cells, references,
+    seen_as_items, seen_as_matrix,
 };
-use crate::engine::{Answer, Cause, Fingerprint, Input, Phase, Preparation, Question, Run, Skip};
+use crate::engine::{Answer, Cause, Fingerprint, Input, Phase, Preparation, Question, Skip};
 use crate::host::environment::{Given, directory_of};
 use crate::host::filling::{Filling, is_true};
 use crate::host::freshness::{Freshening, knows_outputs, recipe};
 use crate::host::seen::{about_job, find_need, own_outputs, readable_params, reads_cell, sources_of};
+use crate::host::sight::{AboutRun, Sight, readable_env};
 use crate::host::{Inner, checks};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -22,14 +23,10 @@ pub(super) const AT_ONCE: usize = 16;
 /// What is known about a job when its preparation begins.
 struct Known {
     leaf: Arc<Leaf>,
-    params: Params,
-    late: Arc<Vec<Param>>,
+    sight: Sight,
     settles_params: bool,
     is_cell: bool,
     force: bool,
-    /// What expressions can read, save the parameters that are not known yet and the other jobs.
-    variables: Map<String, Value>,
-    label: String,
 }
 
 /// Whether a job has anything to do.
@@ -72,11 +69,11 @@ impl Inner {
     }
 
     async fn decide(self: &Arc<Inner>, job: JobId, mut known: Known) -> Result<Preparation, Refused> {
-        self.settle_params(&mut known).await?;
+        known.sight.settle_params(&self.scripts).await.map_err(Refused::unprepared)?;
         self.know_others(job, &mut known);
         let leaf = Arc::clone(&known.leaf);
         if let Some(text) = leaf.condition.as_ref().filter(|text| known.is_cell || !reads_cell(text, &leaf))
-            && !is_true(&self.evaluate_one(&known, text).await?)
+            && !known.sight.holds(&self.scripts, text).await.map_err(Refused::unprepared)?
         {
             return Ok(Preparation::Skip(Skip::Condition { text: text.clone() }));
         }
@@ -91,7 +88,7 @@ impl Inner {
             Some(Found::Stale(text)) => Some(Fingerprint { of: leaf.name.clone(), text }),
             None => None,
         };
-        let params = known.settles_params.then(|| Arc::new(known.params));
+        let params = known.settles_params.then(|| Arc::new(known.sight.params));
         Ok(Preparation::Ready { leaf: filled, params, fingerprint })
     }
 
@@ -100,89 +97,30 @@ impl Inner {
             let run = live.state.runs.get(&job.run)?;
             let node = run.node(job.index);
             let cell = run.jobs[job.index as usize].cell.clone();
-            let mut variables = Map::new();
-            variables.insert("run".into(), self.about_run(job, run));
-            variables.insert("task".into(), json!({ "name": node.leaf.name, "labels": node.leaf.labels }));
-            variables.insert("env".into(), self.readable_env(&node.leaf));
-            for (name, value) in cell.iter().flat_map(|cell| cell.values.iter()) {
-                variables.insert(name.clone(), value.clone());
-            }
             let plan = run.plan.plan();
+            let about = AboutRun {
+                identity: Some((job.run, run.number)),
+                task: plan.task.as_str(),
+                trigger: &run.trigger,
+                by: &run.by,
+                reason: run.reason.as_deref(),
+                created: run.created,
+            };
+            let settings = self.settings();
+            let env = readable_env(&self.base_env, &settings, &node.leaf);
+            let label = format!("{}#{}/{}", plan.task, run.number, node.leaf.name.seen_from(&plan.task));
+            let mut sight = Sight::new(node, about.readable(&settings), env, label);
+            for (name, value) in cell.iter().flat_map(|cell| cell.values.iter()) {
+                sight.variables.insert(name.clone(), value.clone());
+            }
             Some(Known {
                 leaf: Arc::clone(&node.leaf),
-                params: (*node.params).clone(),
-                late: Arc::clone(&node.late),
+                sight,
                 settles_params: node.settles_params(),
                 is_cell: cell.is_some(),
                 force: run.force,
-                variables,
-                label: format!("{}#{}/{}", plan.task, run.number, node.leaf.name.seen_from(&plan.task)),
             })
         })
-    }
-
-    /// What `run` is in expressions. Its date is the one of its slot, if it has one, in the zone of the host.
-    fn about_run(&self, job: JobId, run: &Run) -> Value {
-        use crate::engine::Trigger;
-        let zone = &self.settings().timezone;
-        let slot = match &run.trigger {
-            Trigger::Schedule { slot, .. } => Some(*slot),
-            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => None,
-        };
-        let moment = slot.unwrap_or(run.created);
-        let civil = zone.civil(moment);
-        json!({
-            "id": job.run.to_string(),
-            "number": run.number,
-            "task": run.plan.plan().task,
-            "trigger": crate::host::trigger_word(&run.trigger),
-            "by": run.by,
-            "reason": run.reason,
-            "date": format!("{:04}-{:02}-{:02}", civil.year, civil.month, civil.day),
-            "time": format!("{:02}:{:02}:{:02}", civil.hour, civil.minute, civil.second),
-            "created_at": run.created.to_string(),
-            "scheduled_at": slot.map(|slot| slot.to_string()),
-        })
-    }
-
-    /// The variables of the host, of the project and of the job, as far as they are known. No secret is among them.
-    fn readable_env(&self, leaf: &Leaf) -> Value {
-        let mut env = Map::new();
-        for (name, value) in &self.base_env {
-            env.insert(name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned().into());
-        }
-        let settings = self.settings();
-        for (name, value) in settings.env.iter().chain(&leaf.env).filter(|(_, value)| !value.contains("${{"))
-        {
-            env.insert(name.clone(), value.clone().into());
-        }
-        for secret in settings.secrets.iter().chain(&leaf.secrets) {
-            env.remove(&secret.name);
-            env.remove(&secret.key);
-        }
-        Value::Object(env)
-    }
-
-    /// Defaults with expressions see what was given, and what stands before them. What nobody gave and has no default is
-    /// nil.
-    async fn settle_params(&self, known: &mut Known) -> Result<(), Refused> {
-        known.variables.insert("params".into(), readable_params(&known.params, &known.late));
-        for param in Arc::clone(&known.late).iter() {
-            let Some(text) = &param.late else { continue };
-            let mut filling = Filling::default();
-            filling.plain(text);
-            let values = self.evaluate(known, filling.sources()).await?;
-            let value = filling.value_of(text, &values);
-            let value = read_param(param, &value).map_err(|fault| {
-                Refused::unprepared(format!(
-                    "the default of the parameter `{}` does not fit: {fault}",
-                    param.name
-                ))
-            })?;
-            known.params.insert(param.name.clone(), value);
-            known.variables.insert("params".into(), readable_params(&known.params, &known.late));
-        }
-        Ok(())
     }
 
     /// The outcomes and outputs of the jobs that the expressions of this one read.
@@ -206,27 +144,15 @@ impl Inner {
             };
             read.iter().filter_map(find).collect()
         });
-        known.variables.insert("tasks".into(), Value::Object(tasks));
+        known.sight.variables.insert("tasks".into(), Value::Object(tasks));
     }
 
     async fn evaluate_one(&self, known: &Known, source: &str) -> Result<Value, Refused> {
-        let mut values = self.evaluate(known, vec![source.into()]).await?;
-        Ok(values.pop().unwrap_or(Value::Null))
+        known.sight.evaluate_one(&self.scripts, source).await.map_err(Refused::unprepared)
     }
 
     async fn evaluate(&self, known: &Known, sources: Vec<Arc<str>>) -> Result<Vec<Value>, Refused> {
-        if sources.is_empty() {
-            return Ok(Vec::new());
-        }
-        let request = crate::lua::Evaluation {
-            label: known.label.clone(),
-            sources: sources.clone(),
-            variables: known.variables.clone(),
-        };
-        self.scripts().evaluate(request).await.map_err(|error| {
-            let source = sources.get(error.index).map_or("", |source| source);
-            Refused::unprepared(format!("`{source}`: {}", error.message))
-        })
+        known.sight.evaluate(&self.scripts, sources).await.map_err(Refused::unprepared)
     }
 
     async fn cells(&self, known: &Known, spread: &Spread) -> Result<Vec<(TaskName, Arc<Params>)>, Refused> {
@@ -299,7 +225,9 @@ impl Inner {
         {
             let is_met = match check {
                 Check::Lua(text) => is_true(&self.evaluate_one(known, text).await?),
-                Check::Run(script) => checks::holds(self, job, leaf, &known.params, &given, script).await,
+                Check::Run(script) => {
+                    checks::holds(self, job, leaf, &known.sight.params, &given, script).await
+                }
             };
             let (Check::Lua(text) | Check::Run(text)) = &written.check;
             if !is_met {
@@ -329,7 +257,7 @@ impl Inner {
         let freshening = Freshening {
             freshness,
             folder: directory_of(leaf, &self.root),
-            recipe: recipe(leaf, &known.params),
+            recipe: recipe(leaf, &known.sight.params),
             last,
         };
         let verdict = freshening.look().await.map_err(Refused::unprepared)?;
@@ -340,7 +268,7 @@ impl Inner {
         let given = if status.is_empty() { Ok(Given::default()) } else { self.given_before(job).await };
         let given = given.map_err(Refused::unprepared)?;
         for script in &status {
-            if !checks::holds(self, job, leaf, &known.params, &given, script).await {
+            if !checks::holds(self, job, leaf, &known.sight.params, &given, script).await {
                 return Ok(Some(stale));
             }
         }
@@ -367,15 +295,15 @@ impl Inner {
             is_asked.then_some((outputs, params, state.rounds + 1))
         });
         let Some((outputs, params, round)) = seen else { return Answer::NoOpinion };
-        known.variables.insert("round".into(), round.into());
-        known.variables.insert("params".into(), readable_params(&params, &known.late));
+        known.sight.variables.insert("round".into(), round.into());
+        known.sight.variables.insert("params".into(), readable_params(&params, &known.sight.late));
         self.know_others(job, &mut known);
         let Some(repeat) = known.leaf.repeat.clone() else { return Answer::NoOpinion };
         let (text, wanted) = match &repeat.again {
             Again::While(text) => (text, true),
             Again::Until(text) => (text, false),
         };
-        known.variables.insert("outputs".into(), own_outputs(text, &outputs));
+        known.sight.variables.insert("outputs".into(), own_outputs(text, &outputs));
         match self.evaluate_one(&known, text).await {
             Ok(value) if is_true(&value) == wanted => Answer::Again { delay: None, reason: None },
             Ok(_) => Answer::NoOpinion,

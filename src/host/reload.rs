@@ -191,7 +191,7 @@ impl Inner {
     pub(super) fn load_scripts(&self) {
         let definitions = self.definitions();
         let wanted = scripts_of(&definitions.catalog);
-        if wanted.is_empty() && self.scripts.get().is_none() {
+        if wanted.is_empty() && !self.scripts.is_open() {
             return;
         }
         let script_problems = self.scripts().reload(&wanted);

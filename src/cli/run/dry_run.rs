@@ -1,11 +1,13 @@
 //! `neap run --dry-run`: what would run, in which order and why not, without starting anything.
 
+use crate::api::Client;
 use crate::cli::error::Failure;
+use crate::cli::follow::block_on;
 use crate::cli::gist::{action, cells, rule, word};
 use crate::cli::output::{Output, clean, print};
 use crate::cli::project::Project;
 use crate::definition::{Check, Leaf, Method, Stdin, When};
-use crate::host::{RunRequest, definitions, fresh_now};
+use crate::host::{Definitions, Prospect, RunRequest, Whose, conditions_now, definitions, fresh_now};
 use crate::plan::{Node, Plan};
 use crate::store::History;
 use serde_json::{Value, json};
@@ -16,23 +18,48 @@ pub(super) fn dry_run(project: &Project, request: &RunRequest, output: &Output) 
     definitions.refuse_bad_settings()?;
     let plan = request.plan(&definitions.catalog)?;
     let history = History::open_or_empty(&project.state_dir)?;
+    let prospects = prospects(project, &definitions, request, &plan)?;
     let fresh = |node: &Node| match fresh_now(&project.root, &history, node) {
         Ok(Some(reason)) if !request.force => format!("nothing to do now: {reason}"),
         Ok(_) => freshness(&node.leaf),
         Err(problem) => problem,
     };
-    let fresh: Vec<String> = plan.nodes.iter().map(fresh).collect();
+    let found = Found { fresh: plan.nodes.iter().map(fresh).collect(), prospects };
     if output.json {
-        output.print_json(&as_json(&plan, &fresh))?;
+        output.print_json(&as_json(&plan, &found))?;
     } else {
-        print(&as_text(&plan, &fresh))?;
+        print(&as_text(&plan, &found))?;
         output.say("nothing was started");
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// What was found out about the jobs, in the order of the plan.
+struct Found {
+    fresh: Vec<String>,
+    prospects: Vec<Option<Prospect>>,
+}
+
+/// What becomes of the conditions. A run is handed to the host that is up, so then its environment counts.
+fn prospects(
+    project: &Project,
+    definitions: &Definitions,
+    request: &RunRequest,
+    plan: &Plan,
+) -> Result<Vec<Option<Prospect>>, Failure> {
+    // Without a condition there is nothing to ask, and no thread to start.
+    if plan.nodes.iter().all(|node| node.leaf.condition.is_none()) {
+        return Ok(vec![None; plan.nodes.len()]);
+    }
+    block_on(async {
+        let is_up = Client::new(&project.state_dir).is_up().await;
+        let whose = if is_up { Whose::Hosts } else { Whose::Ours };
+        Ok(conditions_now(&project.root, &definitions.settings, request, plan, whose).await)
+    })
+}
+
 /// The jobs in an order in which one slot would do them.
-fn as_text(plan: &Plan, fresh: &[String]) -> String {
+fn as_text(plan: &Plan, found: &Found) -> String {
     let mut text = format!("{}: {} jobs\n", plan.task, plan.nodes.len());
     for (name, value) in &plan.params {
         text += &format!("  {name}={}\n", word(value));
@@ -45,11 +72,11 @@ fn as_text(plan: &Plan, fresh: &[String]) -> String {
         }
         text += &detail("needs", &needs(plan, node).join(", "));
         text += &detail("rule", &rule(leaf));
-        text += &detail("if", leaf.condition.as_deref().unwrap_or_default());
+        text += &detail("if", &condition(leaf, found.prospects[place].as_ref()));
         text += &detail("checks", &checks(leaf).join(", "));
         text += &detail("cells", &cells(leaf));
         text += &detail("stdin", &stdin(leaf));
-        text += &detail("fresh", &fresh[place]);
+        text += &detail("fresh", &found.fresh[place]);
         text += &detail("in", leaf.working_dir.as_deref().unwrap_or_default());
         text += &detail("env", &leaf.env.keys().cloned().collect::<Vec<_>>().join(", "));
         text += &detail(
@@ -77,6 +104,29 @@ fn needs(plan: &Plan, node: &Node) -> Vec<String> {
         when => format!("{} ({})", name(plan, need), word(&json!(when))),
     };
     node.edges().map(need).collect()
+}
+
+/// The condition, and what becomes of it.
+fn condition(leaf: &Leaf, prospect: Option<&Prospect>) -> String {
+    let (Some(text), Some(prospect)) = (&leaf.condition, prospect) else { return String::new() };
+    let becomes = match prospect {
+        Prospect::Holds => "yes",
+        Prospect::Skips => "no: it would be skipped",
+        Prospect::Open(why) => why,
+        Prospect::Fails(why) => &format!("it would fail: {why}"),
+    };
+    format!("{} -> {becomes}", text.trim())
+}
+
+fn condition_json(leaf: &Leaf, prospect: Option<&Prospect>) -> Value {
+    let (Some(text), Some(prospect)) = (&leaf.condition, prospect) else { return Value::Null };
+    let (holds, why_unknown, error) = match prospect {
+        Prospect::Holds => (Some(true), None, None),
+        Prospect::Skips => (Some(false), None, None),
+        Prospect::Open(why) => (None, Some(why), None),
+        Prospect::Fails(why) => (None, None, Some(why)),
+    };
+    json!({ "text": text, "holds": holds, "why_unknown": why_unknown, "error": error })
 }
 
 fn checks(leaf: &Leaf) -> Vec<&str> {
@@ -121,7 +171,7 @@ fn limits(leaf: &Leaf) -> String {
     [timeout, tries].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn as_json(plan: &Plan, fresh: &[String]) -> Value {
+fn as_json(plan: &Plan, found: &Found) -> Value {
     let job = |(place, node): (usize, &Node)| {
         json!({
             "name": name(plan, place as u32),
@@ -130,10 +180,11 @@ fn as_json(plan: &Plan, fresh: &[String]) -> Value {
             "needs": needs(plan, node),
             "rule": node.leaf.rule,
             "if": node.leaf.condition,
+            "condition": condition_json(&node.leaf, found.prospects[place].as_ref()),
             "preconditions": checks(&node.leaf),
             "cells": cells(&node.leaf),
             "stdin": node.leaf.stdin,
-            "fresh": fresh[place],
+            "fresh": found.fresh[place],
             "secrets": node.leaf.secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>(),
             "working_dir": node.leaf.working_dir,
             "env": node.leaf.env.keys().collect::<Vec<_>>(),
