@@ -147,7 +147,7 @@ impl<'f> Book<'f> {
                 text: block.render(),
             });
         }
-        let mut scope = self.global.clone();
+        let mut scope = self.global.of(name);
         self.declare(task, &mut scope, &mut block, name);
         let cmds = cmds::of(task);
         let deps = self.deps(name, task, &mut block);

@@ -4,6 +4,7 @@ mod check;
 mod documents;
 mod explain;
 mod import;
+mod imported;
 mod init;
 mod outcomes;
 mod samples;

@@ -50,14 +50,22 @@ impl Cli {
     }
 
     pub(crate) fn neap(&self, args: &[&str]) -> Said {
-        let output = self.command(args).output().unwrap();
-        let text = |bytes: &[u8]| steady(&String::from_utf8_lossy(bytes));
-        Said {
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-            code: output.status.code().unwrap(),
-        }
+        said(&mut self.command(args))
     }
+
+    /// With the programs in `bin` of this directory before all others.
+    pub(crate) fn neap_with_bin(&self, args: &[&str]) -> Said {
+        let mut path = self.root().join("bin").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        said(self.command(args).env("PATH", path))
+    }
+}
+
+fn said(command: &mut Command) -> Said {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| steady(&String::from_utf8_lossy(bytes));
+    Said { stdout: text(&output.stdout), stderr: text(&output.stderr), code: output.status.code().unwrap() }
 }
 
 impl Cli {

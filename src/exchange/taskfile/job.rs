@@ -1,6 +1,7 @@
 //! One job: commands that follow each other in one shell, with everything they are given.
 
-use super::super::foreign::{self, entries};
+use super::super::Remark;
+use super::super::foreign::{self, entries, line_of};
 use super::super::refusal;
 use super::super::yaml::{Block, short};
 use super::Book;
@@ -155,6 +156,12 @@ impl Book<'_> {
                 }
             }
         }
+        for file in &files {
+            let why = "the file must be there when the task runs; there one that is missing is passed over";
+            self.remarks.push(Remark::new(line_of(self.text, path), format!("dotenv: {file}"), why));
+        }
+        // There the first file that has a variable wins, here the last one.
+        files.reverse();
         if !files.is_empty() {
             block.texts("dotenv", &files);
         }

@@ -151,11 +151,11 @@ impl Book<'_> {
         if dag.stack.contains(&call.task) {
             return Err("it calls itself".into());
         }
-        let mut scope = self.global.clone();
+        let mut scope = self.global.of(&call.task);
         scope.params.clone_from(&caller.params);
         if let Some(vars) = task.get("vars") {
             // Another task may have a variable of the same name: this one stands with the child.
-            let mut own = self.global.clone();
+            let mut own = self.global.of(&call.task);
             own.declare(vars);
             if scope.hand(vars, &own).is_err() {
                 scope.declare(vars);

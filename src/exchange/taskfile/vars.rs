@@ -27,6 +27,8 @@ pub(super) enum Var {
 /// The variables that a task sees, and what it used of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope {
+    /// The task that it is for; empty for what stands above all tasks.
+    task: String,
     vars: BTreeMap<String, Var>,
     /// What became parameters, by name, with their defaults.
     pub(super) params: BTreeMap<String, Option<String>>,
@@ -41,6 +43,16 @@ const MOST: usize = 100;
 pub(super) type Untold = String;
 
 impl Scope {
+    /// The same variables for a task.
+    pub(super) fn of(&self, task: &str) -> Scope {
+        Scope { task: task.to_owned(), ..self.clone() }
+    }
+
+    /// What `{{.NAME}}` is when the file itself says so, wherever it stands.
+    fn fixed(&self, name: &str) -> Option<&str> {
+        (name == "TASK" && !self.has(name) && !self.task.is_empty()).then_some(self.task.as_str())
+    }
+
     /// Adds variables; later ones hide earlier ones.
     pub(super) fn declare(&mut self, vars: &Value) {
         for (name, value) in foreign::entries(vars) {
@@ -87,7 +99,7 @@ impl Scope {
         let piece = |piece: Piece<'_>| match piece {
             Piece::Text(text) => Ok(text.to_owned()),
             Piece::Strange(raw) => Err(raw.to_owned()),
-            Piece::Variable(name, default) => match (self.vars.get(name), default) {
+            Piece::Variable(name, default) => match (self.vars.get(name), self.fixed(name).or(default)) {
                 (Some(Var::Given(value) | Var::Handed(value)), _) => Ok(value.clone()),
                 (None, Some(default)) => Ok(default.to_owned()),
                 _ => Err(format!("{{{{.{name}}}}}")),
@@ -101,11 +113,13 @@ impl Scope {
         if text.contains("${{") {
             return Err("${{".into());
         }
+        let task = self.task.clone();
         let mut script = Placed::default();
         for piece in pieces(text) {
             match piece {
                 Piece::Text(text) => script.text(text),
                 Piece::Strange(raw) => return Err(raw.to_owned()),
+                Piece::Variable(name, _) if self.fixed(name).is_some() => script.text(&task),
                 Piece::Variable(name, default) => script.variable(&self.expansion(name, default)?),
             }
         }
@@ -115,7 +129,6 @@ impl Scope {
     fn expansion(&mut self, name: &str, default: Option<&str>) -> Result<String, Untold> {
         let or = default.map(|default| format!(":-{default}")).unwrap_or_default();
         match (name, self.vars.get(name).cloned()) {
-            ("TASK", None) => Ok("${NEAP_TASK}".into()),
             ("ROOT_DIR" | "TASKFILE_DIR", None) => Ok("${NEAP_DIR}".into()),
             ("CLI_ARGS", None) => Ok(self.param(name, Some(String::new()), &or)),
             (_, Some(Var::Strange(_))) | ("USER_WORKING_DIR" | "ITEM" | "MATCH" | "TASKFILE", None) => {
