@@ -45,7 +45,10 @@ pub(crate) fn check(project: &Project, args: &args::Check, output: &Output) -> R
     } else {
         print(&(fixed.lines() + &drawn(&definitions, &findings) + &tally.words(&findings)))?;
     }
-    Ok(if tally.errors > 0 { ExitCode::from(FINDINGS) } else { ExitCode::SUCCESS })
+    let code = if tally.errors > 0 { ExitCode::from(FINDINGS) } else { ExitCode::SUCCESS };
+    // The program ends now, and the system takes everything back at once.
+    std::mem::forget(definitions);
+    Ok(code)
 }
 
 /// One thing that is wrong, in YAML or in Lua.

@@ -4,7 +4,7 @@ use super::body::Body;
 use super::fields::{Checker, Field, Path, Text, list};
 use super::file::{Link, LinkKind};
 use super::flow;
-use super::gate::{self, When, Written};
+use super::gate::{self, Written};
 use super::keys::{self, Object};
 use super::known;
 use super::leaf::{self, LeafKeys};
@@ -12,7 +12,7 @@ use super::problem::{Code, Finding};
 use super::templates::{self, Extended};
 use super::tree::{Kind, Node};
 use crate::base::TaskName;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The full names of the children of a pipeline by id.
@@ -25,7 +25,8 @@ pub(super) struct Child<'t> {
     pub(super) place: Range<usize>,
     /// Where a step gives itself a name; a child in a mapping has one always.
     name_place: Option<Range<usize>>,
-    pub(super) keys: LeafKeys,
+    /// What else it says; often nothing, and there may be thousands.
+    pub(super) keys: Option<Box<LeafKeys>>,
     pub(super) body: Body<'t>,
     /// What it depends on, as written.
     pub(super) needs: Vec<Written>,
@@ -179,7 +180,7 @@ fn read<'t>(
         id: id.clone(),
         name_place: (!is_step).then(|| place.clone()),
         place,
-        keys: LeafKeys::default(),
+        keys: None,
         body: Body::default(),
         needs: Vec::new(),
         follows: None,
@@ -189,17 +190,19 @@ fn read<'t>(
     };
     let before = std::mem::take(&mut checker.written);
     let mut depends_on = None;
+    let (mut keys, mut has_keys) = (LeafKeys::default(), false);
     for field in fields {
         match field.key {
             "id" | "name" if is_step => name_step(checker, &mut child, &field),
             "depends_on" | "needs" => take_depends_on(checker, &mut depends_on, field),
             "extends" => child.extends = templates::extended(checker, field.value),
             _ if child.body.take(&field) => {}
-            _ if child.keys.take(&field, &path, checker) => {}
+            _ if keys.take(&field, &path, checker) => has_keys = true,
             key if known::TASK_ONLY.contains(&key) => refuse_task_key(checker, &field),
             _ => child.body.is_misspelt |= checker.unknown(&field, &path, object),
         }
     }
+    child.keys = has_keys.then(|| Box::new(keys));
     child.body.note(checker);
     child.needs = depends_on.map_or_else(Vec::new, |field| gate::needs(checker, &field, &path));
     child.written = std::mem::replace(&mut checker.written, before);
@@ -287,20 +290,22 @@ pub(super) fn names(checker: &mut Checker, pipeline: &TaskName, children: &[Chil
 pub(super) fn links(
     checker: &mut Checker,
     leaf: usize,
-    needs: Vec<Written>,
+    needs: &[Written],
     pipeline: &TaskName,
     siblings: &Siblings,
 ) -> Vec<Link> {
     let mut links: Vec<Link> = Vec::with_capacity(needs.len());
-    let mut seen: HashMap<TaskName, (When, Range<usize>)> = HashMap::with_capacity(needs.len());
-    for Written { name: text, place: span, when } in needs {
-        let to = match siblings.get(&text).cloned().map_or_else(|| TaskName::new(&text), Ok) {
+    // Most jobs have a few needs, for which this is one small node.
+    let mut seen: BTreeMap<TaskName, &Written> = BTreeMap::new();
+    for need in needs {
+        let Written { name: text, place: span, when } = need;
+        let to = match siblings.get(text).cloned().map_or_else(|| TaskName::new(text), Ok) {
             Ok(to) => to,
             Err(error) => {
                 let message = format!("`{text}` cannot name a task: {error}");
                 checker.report(Finding::new(
                     Code::E0123,
-                    span,
+                    span.clone(),
                     message,
                     format!("in a dependency of {pipeline}"),
                 ));
@@ -309,14 +314,15 @@ pub(super) fn links(
         };
         match seen.get(&to) {
             None => {
-                seen.insert(to.clone(), (when, span.clone()));
-                links.push(Link { leaf, to, span, kind: LinkKind::Need(when) });
+                seen.insert(to.clone(), need);
+                links.push(Link { leaf, to, span: span.clone(), kind: LinkKind::Need(*when) });
             }
-            Some((first, _)) if *first == when => {}
-            Some((_, place)) => {
+            Some(first) if first.when == *when => {}
+            Some(first) => {
                 let message = format!("`{text}` is needed twice, and something else must have become of it");
-                let finding = Finding::new(Code::E0137, span, message, "needed again here");
-                checker.report(finding.also(place.clone(), "first needed here").help("keep one of the two"));
+                let finding = Finding::new(Code::E0137, span.clone(), message, "needed again here");
+                let finding = finding.also(first.place.clone(), "first needed here");
+                checker.report(finding.help("keep one of the two"));
             }
         }
     }

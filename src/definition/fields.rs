@@ -46,6 +46,11 @@ pub(super) fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     list
 }
 
+/// Whether the braces of an expression are opened in a text. Most texts do not even hold the first character of them.
+pub(super) fn opens_expression(text: &str) -> bool {
+    text.as_bytes().contains(&b'$') && text.contains("${{")
+}
+
 /// A text with expressions, or (bare) an expression alone, as it stands in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Text {
@@ -279,7 +284,7 @@ impl Checker {
                 ));
                 None
             }
-            Kind::Text { text, .. } if text.contains("${{") => {
+            Kind::Text { text, .. } if opens_expression(text) => {
                 self.refuse_expression(node, what);
                 None
             }
@@ -314,7 +319,7 @@ impl Checker {
     /// Text that may hold expressions.
     pub(super) fn template(&mut self, node: &Node<'_>, what: &str) -> Option<String> {
         match &node.kind {
-            Kind::Text { text, .. } if text.contains("${{") && !text.contains('\0') => {
+            Kind::Text { text, .. } if opens_expression(text) && !text.contains('\0') => {
                 let text = text.clone().into_owned();
                 self.written.push(Text { text: text.clone(), span: node.span.clone(), is_bare: false });
                 Some(text)
@@ -360,7 +365,7 @@ impl Checker {
     /// Notes every text with expressions in a value whose keys nobody knows.
     pub(super) fn templates_within(&mut self, node: &Node<'_>) {
         match &node.kind {
-            Kind::Text { text, .. } if text.contains("${{") => {
+            Kind::Text { text, .. } if opens_expression(text) => {
                 self.written.push(Text {
                     text: text.clone().into_owned(),
                     span: node.span.clone(),
@@ -401,7 +406,7 @@ impl Checker {
     /// `true` or `false` and nothing else.
     pub(super) fn boolean(&mut self, node: &Node<'_>, what: &str) -> Option<bool> {
         let word = match &node.kind {
-            Kind::Text { text, .. } if text.contains("${{") => {
+            Kind::Text { text, .. } if opens_expression(text) => {
                 self.refuse_expression(node, what);
                 return None;
             }
@@ -482,7 +487,7 @@ impl Checker {
     /// The text of a scalar, or a finding that something else was expected.
     fn scalar<'t>(&mut self, node: &'t Node<'_>, what: &str, expected: &str) -> Option<&'t str> {
         match &node.kind {
-            Kind::Text { text, .. } if text.contains("${{") => {
+            Kind::Text { text, .. } if opens_expression(text) => {
                 self.refuse_expression(node, what);
                 None
             }

@@ -295,6 +295,7 @@ impl<'t> TaskFile<'t> {
             params: &params,
             known: params.iter().map(|param| param.name.as_str()).collect(),
             text: &source.text,
+            no_keys: LeafKeys::default(),
         };
         context.check_defaults(checker, &defaults);
         let mut leaves = if is_pipeline { context.pipeline(checker) } else { context.leaf(checker) }?;
@@ -314,7 +315,7 @@ impl<'t> TaskFile<'t> {
             metadata,
             params,
             timetables,
-            leaves: leaves.leaves.into_iter().map(Arc::new).collect(),
+            leaves: leaves.leaves,
             is_pipeline,
             hash: "".into(),
         };
@@ -372,6 +373,8 @@ struct Context<'c, 't> {
     known: HashSet<&'c str>,
     /// The text of the file.
     text: &'c str,
+    /// What a child says that says nothing of its own.
+    no_keys: LeafKeys,
 }
 
 /// So many dependencies may come of `finally`, each of whose children waits for each of the others.
@@ -400,7 +403,10 @@ impl<'c, 't> Context<'c, 't> {
             keys: &file.keys,
             body: &file.body,
             written: &file.written,
-            needs: file.depends_on.as_ref().map_or_else(Vec::new, |field| gate::needs(checker, field, &ROOT)),
+            needs: &file
+                .depends_on
+                .as_ref()
+                .map_or_else(Vec::new, |field| gate::needs(checker, field, &ROOT)),
         };
         let mut all = Leaves::default();
         let siblings = Siblings::new();
@@ -428,9 +434,9 @@ impl<'c, 't> Context<'c, 't> {
         }
         let siblings = children::names(checker, self.name, &children);
         self.templates.warn_unused(checker, children.iter().flat_map(|child| &child.extends));
-        let mut all = Leaves::default();
+        let mut all = Leaves::for_so_many(children.len());
         all.locate(file.written.iter().chain(&common), self.text);
-        let items: Vec<String> = children.iter().filter_map(|child| child.keys.item()).collect();
+        let items: Vec<String> = children.iter().filter_map(|child| child.keys.as_ref()?.item()).collect();
         for child in &children {
             self.child(checker, child, defaults.as_ref(), (&siblings, &outer), &mut all);
         }
@@ -468,8 +474,9 @@ impl<'c, 't> Context<'c, 't> {
         let index = all.leaves.len();
         let mut implied = Vec::new();
         let is_sibling = |need: &Written| siblings.contains_key(&need.name);
-        if child.follows.is_none() && !child.is_final && !child.needs.iter().any(is_sibling) {
-            implied.extend(children::links(checker, index, outer.to_vec(), self.name, &Siblings::new()));
+        let is_first = || !child.needs.iter().any(is_sibling);
+        if !outer.is_empty() && child.follows.is_none() && !child.is_final && is_first() {
+            implied.extend(children::links(checker, index, outer, self.name, &Siblings::new()));
         }
         if let Some(to) = child.follows.as_ref().and_then(|before| siblings.get(before)) {
             let link = Link { leaf: index, to: to.clone(), span: child.place.clone(), kind: LinkKind::Chain };
@@ -479,10 +486,10 @@ impl<'c, 't> Context<'c, 't> {
             name: name.clone(),
             path: &path,
             place: child.place.clone(),
-            keys: &child.keys,
+            keys: child.keys.as_deref().unwrap_or(&self.no_keys),
             body: &child.body,
             written: &child.written,
-            needs: child.needs.clone(),
+            needs: &child.needs,
         };
         let around = (defaults, Some(&self.file.keys));
         self.finish(checker, draft, &inherited, around, (siblings, implied), all);
@@ -514,7 +521,7 @@ impl<'c, 't> Context<'c, 't> {
             Some(action) => Some(action.clone()),
             None => body.action(checker, &owner, layers.shell(), self.ground.known()),
         };
-        let mut links = children::links(checker, index, draft.needs.clone(), self.name, siblings);
+        let mut links = children::links(checker, index, draft.needs, self.name, siblings);
         let is_written = |links: &[Link], to: &TaskName| links.iter().any(|link| link.to == *to);
         for link in implied {
             if !is_written(&links, &link.to) {
@@ -536,7 +543,7 @@ impl<'c, 't> Context<'c, 't> {
         let asked = expressions::check(checker, written(), &self.scope(&leaf, siblings));
         all.asked.extend((!asked.is_empty()).then_some((index, asked)));
         all.locate(written(), self.text);
-        all.leaves.push(leaf);
+        all.leaves.push(Arc::new(leaf));
         all.links.extend(links);
         all.places.push(draft.place);
     }
@@ -579,6 +586,9 @@ impl<'c, 't> Context<'c, 't> {
 
     /// An expression can read only jobs that have ended by then.
     fn check_asked(&self, checker: &mut Checker, all: &Leaves, siblings: &Siblings) {
+        if all.asked.is_empty() {
+            return;
+        }
         let numbers = all.numbers();
         for (index, asked) in &all.asked {
             let wanted = asked
@@ -677,7 +687,7 @@ fn warn_of_unreachable(checker: &mut Checker, leaves: &Leaves) {
     if checker.findings.iter().any(|finding| finding.code.severity() == Severity::Error) {
         return;
     }
-    for (at, why) in reach::unreachable(leaves.leaves.iter()) {
+    for (at, why) in reach::unreachable(&leaves.leaves) {
         let child = child_of(&leaves.leaves[at]);
         let message = format!("`{child}` never runs: {why}");
         checker.report(Finding::new(Code::W0206, leaves.places[at].clone(), message, "it never runs"));
@@ -742,7 +752,7 @@ struct Draft<'d, 't> {
     keys: &'d LeafKeys,
     body: &'d Body<'t>,
     written: &'d [Text],
-    needs: Vec<Written>,
+    needs: &'d [Written],
 }
 
 /// One job reads the standard output of another.
@@ -763,7 +773,7 @@ fn no_action() -> Action {
 /// The leaves of a task while they are put together.
 #[derive(Default)]
 struct Leaves {
-    leaves: Vec<Leaf>,
+    leaves: Vec<Arc<Leaf>>,
     links: Vec<Link>,
     places: Vec<Range<usize>>,
     expressions: Vec<Located>,
@@ -774,6 +784,10 @@ struct Leaves {
 }
 
 impl Leaves {
+    fn for_so_many(count: usize) -> Leaves {
+        Leaves { leaves: Vec::with_capacity(count), places: Vec::with_capacity(count), ..Leaves::default() }
+    }
+
     fn locate<'w>(&mut self, written: impl Iterator<Item = &'w Text>, file: &str) {
         self.expressions.extend(written.flat_map(|text| expressions::located(text, file)));
     }
@@ -816,6 +830,7 @@ impl Leaves {
         for (index, leaf) in self.leaves.iter_mut().enumerate().filter(|(index, _)| is_final[*index]) {
             let others =
                 names.iter().enumerate().filter(|(other, _)| !is_final[*other]).map(|(_, name)| name);
+            let leaf = Arc::make_mut(leaf);
             let missing: Vec<TaskName> = others
                 .filter(|name| !leaf.depends_on.iter().any(|need| need.task == **name))
                 .cloned()

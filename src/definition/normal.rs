@@ -6,7 +6,11 @@ use super::task::{Leaf, Overlap, Param, ParamType, Params, Task, Timetable};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::BufWriter;
 use std::sync::Arc;
+
+/// Bytes that are hashed at once; a hasher is fastest with many.
+const HASHED_AT_ONCE: usize = 64 << 10;
 
 #[derive(Serialize)]
 struct NormalTask<'t> {
@@ -115,7 +119,11 @@ impl Task {
 
     /// What [`Task::hash`] is: blake3 over the normalised definition, 32 hexadecimal digits.
     pub(super) fn content_hash(&self) -> Arc<str> {
-        let json = serde_json::to_vec(&NormalTask::new(self)).expect("a task holds nothing that JSON cannot");
-        blake3::hash(&json).to_hex()[..32].into()
+        // It is hashed as it is written: the JSON of a large pipeline has megabytes.
+        let mut hashed = BufWriter::with_capacity(HASHED_AT_ONCE, blake3::Hasher::new());
+        serde_json::to_writer(&mut hashed, &NormalTask::new(self))
+            .expect("a task holds nothing that JSON cannot");
+        let hasher = hashed.into_inner().expect("a hasher takes everything");
+        hasher.finalize().to_hex()[..32].into()
     }
 }

@@ -7,10 +7,14 @@ use super::cells::matrix_cells;
 use super::task::Leaf;
 use super::{Over, Rule, Spread, When};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The indexes of the leaves that never run, and why: what fits behind "it never runs: ".
-pub(super) fn unreachable<'l>(leaves: impl Iterator<Item = &'l Leaf>) -> Vec<(usize, String)> {
-    let leaves: Vec<&Leaf> = leaves.collect();
+pub(super) fn unreachable(leaves: &[Arc<Leaf>]) -> Vec<(usize, String)> {
+    // A job that never runs because of others begins with one that never runs because of itself.
+    if leaves.iter().all(|leaf| of_itself(leaf, |_| true).is_none()) {
+        return Vec::new();
+    }
     let numbers: HashMap<&str, usize> =
         leaves.iter().enumerate().map(|(at, leaf)| (leaf.name.as_str(), at)).collect();
     let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); leaves.len()];
@@ -28,7 +32,7 @@ pub(super) fn unreachable<'l>(leaves: impl Iterator<Item = &'l Leaf>) -> Vec<(us
         for &other in &dependants[at] {
             let is_dead = |name: &str| numbers.get(name).and_then(|&at| dead[at].as_ref());
             if dead[other].is_none()
-                && let Some(found) = of_others(leaves[other], is_dead)
+                && let Some(found) = of_others(&leaves[other], is_dead)
             {
                 dead[other] = Some(found);
                 open.push(other);

@@ -1,5 +1,6 @@
 //! The texts of a leaf that may hold expressions: found when a file is read, filled in when a job becomes ready.
 
+use super::fields::opens_expression;
 use super::freshness::Freshness;
 use super::gate::Check;
 use super::stdin::Stdin;
@@ -23,14 +24,13 @@ pub enum TextMut<'l> {
 const SH: [String; 0] = [];
 
 impl Leaf {
-    /// Whether any of its texts holds an expression.
-    pub(super) fn holds_expressions(&self) -> bool {
-        let mut copy = self.clone();
+    /// Whether any of its texts holds an expression. It is not changed.
+    pub(super) fn holds_expressions(&mut self) -> bool {
         let mut found = false;
-        copy.visit_texts(&mut |text| {
+        self.visit_texts(&mut |text| {
             found |= match text {
-                TextMut::Script(text, _) | TextMut::Plain(text) => text.contains("${{"),
-                TextMut::Words(words) => words.iter().any(|word| word.contains("${{")),
+                TextMut::Script(text, _) | TextMut::Plain(text) => opens_expression(text),
+                TextMut::Words(words) => words.iter().any(|word| opens_expression(word)),
                 TextMut::Json(value) => json_holds(value),
             }
         });
@@ -76,7 +76,7 @@ impl Leaf {
 
 fn json_holds(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.contains("${{"),
+        Value::String(text) => opens_expression(text),
         Value::Array(items) => items.iter().any(json_holds),
         Value::Object(map) => map.values().any(json_holds),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,

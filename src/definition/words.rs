@@ -4,13 +4,116 @@
 //! expand, and no word that a shell treats as its own, is ever taken for plain.
 
 /// Words that mean something to a shell itself: keywords of POSIX, bash, ksh and zsh, and built-ins that act on the
-/// shell or that behave differently from the program of the same name.
-const SHELL_OWN: &str = " ! . : [ [[ ]] { } alias autoload bg bind break builtin caller case cd chdir command compgen \
-    complete compopt continue coproc declare dirs disown do done elif else emulate enable end esac eval exec exit \
-    export false fc fg fi float for foreach function getopts hash help hist history if in integer jobs kill let limit \
-    local log logout mapfile nameref newgrp noglob popd print pushd pwd read readarray readonly rehash repeat return \
-    select set setopt shift shopt sleep source stop suspend test then time times trap true type typeset ulimit umask \
-    unalias unfunction unlimit unset unsetopt until vared wait whence where which while ";
+/// shell or that behave differently from the program of the same name. They are sorted.
+const SHELL_OWN: [&str; 107] = [
+    "!",
+    ".",
+    ":",
+    "[",
+    "[[",
+    "]]",
+    "alias",
+    "autoload",
+    "bg",
+    "bind",
+    "break",
+    "builtin",
+    "caller",
+    "case",
+    "cd",
+    "chdir",
+    "command",
+    "compgen",
+    "complete",
+    "compopt",
+    "continue",
+    "coproc",
+    "declare",
+    "dirs",
+    "disown",
+    "do",
+    "done",
+    "elif",
+    "else",
+    "emulate",
+    "enable",
+    "end",
+    "esac",
+    "eval",
+    "exec",
+    "exit",
+    "export",
+    "false",
+    "fc",
+    "fg",
+    "fi",
+    "float",
+    "for",
+    "foreach",
+    "function",
+    "getopts",
+    "hash",
+    "help",
+    "hist",
+    "history",
+    "if",
+    "in",
+    "integer",
+    "jobs",
+    "kill",
+    "let",
+    "limit",
+    "local",
+    "log",
+    "logout",
+    "mapfile",
+    "nameref",
+    "newgrp",
+    "noglob",
+    "popd",
+    "print",
+    "pushd",
+    "pwd",
+    "read",
+    "readarray",
+    "readonly",
+    "rehash",
+    "repeat",
+    "return",
+    "select",
+    "set",
+    "setopt",
+    "shift",
+    "shopt",
+    "sleep",
+    "source",
+    "stop",
+    "suspend",
+    "test",
+    "then",
+    "time",
+    "times",
+    "trap",
+    "true",
+    "type",
+    "typeset",
+    "ulimit",
+    "umask",
+    "unalias",
+    "unfunction",
+    "unlimit",
+    "unset",
+    "unsetopt",
+    "until",
+    "vared",
+    "wait",
+    "whence",
+    "where",
+    "which",
+    "while",
+    "{",
+    "}",
+];
 
 /// The words of `script` when it is one plain command that means the same without a shell; `None` when in doubt.
 ///
@@ -45,7 +148,7 @@ fn is_program(words: &[String]) -> bool {
             !arguments.iter().any(|word| word.starts_with('-') || word.contains(['\\', '%']))
                 && !arguments.is_empty()
         }
-        name => !SHELL_OWN.split(' ').any(|own| own == name),
+        name => SHELL_OWN.binary_search(&name).is_err(),
     }
 }
 
@@ -93,6 +196,14 @@ mod tests {
     fn check(script: &str, expected: &[&str]) {
         let expected = (!expected.is_empty()).then(|| expected.iter().map(|&word| word.to_owned()).collect());
         assert_eq!(words(script), expected, "{script:?}");
+    }
+
+    #[test]
+    fn the_words_of_a_shell_can_be_searched() {
+        assert!(SHELL_OWN.is_sorted());
+        for word in SHELL_OWN {
+            assert!(!is_program(&[word.to_owned(), "x".to_owned()]), "{word}");
+        }
     }
 
     #[test]
