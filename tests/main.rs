@@ -12,6 +12,7 @@ mod exchange;
 mod fuzz;
 mod host;
 mod language;
+mod process;
 mod recovery;
 mod simulation;
 mod stories;
