@@ -39,7 +39,7 @@ pub(super) const GRACE: Duration = Duration::from_millis(150);
 
 /// A line of YAML by which a task says that its attempts end with their host, when that is killed. (With `neap run` they
 /// do so in any case.)
-pub(super) const ON_HOST_DEATH: &str = "";
+pub(super) const ON_HOST_DEATH: &str = "on_host_death: kill";
 
 /// The variable that names the containment to the program.
 const CONTAINMENT: &str = "NEAP_CONTAINMENT";
