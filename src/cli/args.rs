@@ -310,6 +310,12 @@ pub(crate) struct Logs {
     /// Only lines with this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) grep: Option<String>,
+    /// Say before each line when it was written (a terminal is told anyway)
+    #[arg(short = 't', long)]
+    pub(crate) timestamps: bool,
+    /// Only what was written to standard error
+    #[arg(long)]
+    pub(crate) stderr: bool,
 }
 
 #[derive(Debug, Args)]

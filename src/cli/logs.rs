@@ -137,8 +137,8 @@ fn show(
     look: &Look,
     output: &Output,
 ) -> io::Result<()> {
-    let mut sink = read::Sink::new(look.is_terminal);
-    let window = Window { last: args.lines, grep: args.grep.clone() };
+    let mut sink = read::Sink::new(look.is_terminal, args.timestamps || look.is_terminal);
+    let window = Window::of(args);
     // One log that goes to a program is that log and nothing else.
     let has_headers = look.is_terminal || pieces.len() > 1;
     for (at, piece) in pieces.iter().enumerate() {
@@ -146,7 +146,7 @@ fn show(
             let gap = if at > 0 { "\n" } else { "" };
             sink.line(&format!("{gap}{}", header(run, piece, look)))?;
         }
-        match read::print(&piece.path, &window, &mut sink) {
+        match read::print(&piece.path, &window, look, &mut sink) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 output.say(&format!("{DIM}the log is not there any more: {}{DIM:#}", piece.path.display()));
@@ -211,7 +211,7 @@ fn json(
     args: &args::Logs,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let window = Window { last: args.lines, grep: args.grep.clone() };
+    let window = Window::of(args);
     let log = |piece: &Piece<'_>| {
         let lines = match read::lines(&piece.path, &window) {
             Ok(lines) => Some(lines),

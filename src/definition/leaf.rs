@@ -6,6 +6,7 @@
 use super::fields::{Checker, Field, Path};
 use super::freshness::{self, Freshness};
 use super::gate::{self, Precondition, Rule};
+use super::log::{self, Log};
 use super::problem::{Code, Finding};
 use super::process;
 use super::repeat::{self, Repeat};
@@ -46,6 +47,7 @@ pub(super) struct LeafKeys {
     artifacts: Option<Vec<String>>,
     freshness: freshness::Written,
     process: process::Written,
+    log: Option<Log>,
     repeat: Option<Repeat>,
 }
 
@@ -112,6 +114,7 @@ impl LeafKeys {
         match field.key {
             "outputs" => self.outputs = Some(declared::outputs(checker, field.value, path)),
             "artifacts" => self.artifacts = Some(freshness::patterns(checker, field)),
+            "log" => self.log = log::log(checker, field.value, path),
             "repeat" => self.repeat = repeat::repeat(checker, field.value, path),
             _ => return self.freshness.take(field, checker) || self.process.take(field, checker),
         }
@@ -274,6 +277,7 @@ impl<'k> Layers<'k> {
                 signal: self.first(|keys| keys.signal).unwrap_or(usual.signal),
                 grace: self.first(|keys| keys.grace).unwrap_or(usual.grace),
             },
+            log: self.first(|keys| keys.log.clone()).unwrap_or_default(),
             process: process::Written::nearest(self.nearest().map(|keys| &keys.process)),
             retry: self.first(|keys| keys.retry.clone()).unwrap_or_default(),
             hooks: self.hooks(),

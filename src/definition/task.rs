@@ -4,6 +4,7 @@
 
 use super::freshness::Freshness;
 use super::gate::{Need, Precondition, Rule};
+use super::log::Log;
 use super::process::Process;
 use super::repeat::Repeat;
 use super::secret::Secret;
@@ -109,6 +110,9 @@ pub struct Leaf {
     /// How a running attempt is asked to stop.
     #[serde(default)]
     pub stop: Stop,
+    /// What becomes of its output.
+    #[serde(default, skip_serializing_if = "Log::is_usual")]
+    pub log: Log,
     /// How its process is held.
     #[serde(default, skip_serializing_if = "Process::is_usual")]
     pub process: Process,
@@ -164,6 +168,7 @@ impl Leaf {
             priority: 0,
             timeout: None,
             stop: Stop::default(),
+            log: Log::default(),
             process: Process::default(),
             retry: Retry::default(),
             hooks: Vec::new(),

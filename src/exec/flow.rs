@@ -6,8 +6,9 @@
 use super::mask::{MaskStream, Masks};
 use super::output::PIPE;
 use super::runner::{Line, Stream};
+use super::times::Stamps;
 use std::fs::File;
-use std::io::{self, PipeWriter, Write};
+use std::io::{self, PipeWriter, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The pipes of a process that is about to start, and what is to be made of them.
@@ -20,6 +21,7 @@ pub(super) struct Channels {
 /// What has been made of the output so far.
 pub(super) struct Flow {
     log: Drain,
+    stamps: Option<Stamps>,
     streams: [Course; 2],
     masked: Vec<u8>,
 }
@@ -67,8 +69,14 @@ impl Channels {
 }
 
 impl Flow {
-    /// `copy` gets what goes to standard output, as the log does.
-    pub(super) fn new(log: File, copy: Option<File>, watch_lines: bool, masks: &Masks) -> Flow {
+    /// `copy` gets what goes to standard output, as the log does. `stamps` notes when the log was written.
+    pub(super) fn new(
+        log: File,
+        stamps: Option<Stamps>,
+        copy: Option<File>,
+        watch_lines: bool,
+        masks: &Masks,
+    ) -> Flow {
         let course = |stream, copy| Course {
             stream,
             masks: (!masks.is_empty()).then(|| masks.stream()),
@@ -76,16 +84,18 @@ impl Flow {
             lines: watch_lines.then(Splitter::default),
         };
         let streams = [course(Stream::Stdout, copy.map(Drain::new)), course(Stream::Stderr, None)];
-        Flow { log: Drain::new(log), streams, masked: Vec::new() }
+        Flow { log: Drain::new(log), stamps, streams, masked: Vec::new() }
     }
 
     /// Takes a piece of standard output (0) or standard error (1).
     pub(super) fn feed(&mut self, index: usize, piece: &[u8], emit: &mut impl FnMut(Line)) {
         let course = &mut self.streams[index];
-        let Some(masks) = &mut course.masks else { return course.pass_on(piece, &mut self.log, emit) };
+        let Some(masks) = &mut course.masks else {
+            return course.pass_on(piece, &mut self.log, &mut self.stamps, emit);
+        };
         self.masked.clear();
         masks.feed(piece, &mut self.masked);
-        course.pass_on(&self.masked, &mut self.log, emit);
+        course.pass_on(&self.masked, &mut self.log, &mut self.stamps, emit);
     }
 
     /// Passes on what was held back. Nothing comes any more.
@@ -95,7 +105,7 @@ impl Flow {
             if let Some(masks) = &mut course.masks {
                 masks.finish(&mut self.masked);
             }
-            course.pass_on(&self.masked, &mut self.log, emit);
+            course.pass_on(&self.masked, &mut self.log, &mut self.stamps, emit);
             if let Some(lines) = &mut course.lines {
                 lines.finish(|text| emit(Line { stream: course.stream, text }));
             }
@@ -109,8 +119,24 @@ impl Flow {
 
 impl Course {
     /// Writes down what holds no secret any more.
-    fn pass_on(&mut self, piece: &[u8], log: &mut Drain, emit: &mut impl FnMut(Line)) {
+    fn pass_on(
+        &mut self,
+        piece: &[u8],
+        log: &mut Drain,
+        stamps: &mut Option<Stamps>,
+        emit: &mut impl FnMut(Line),
+    ) {
+        if piece.is_empty() {
+            return;
+        }
         log.write(piece);
+        // Without a place to note it a log is still a log.
+        if let Some(noted) = stamps {
+            let end = log.file.stream_position();
+            if end.and_then(|end| noted.note(end, piece.len() as u64, self.stream)).is_err() {
+                *stamps = None;
+            }
+        }
         if let Some(copy) = &mut self.copy {
             copy.write(piece);
         }

@@ -32,6 +32,7 @@ mod shim;
 mod spawn;
 mod supervise;
 mod sweep;
+mod times;
 mod usage;
 
 pub use cleanup::{CleanupProblem, Place, run_aside, run_cleanup};
@@ -45,6 +46,7 @@ pub use router::Router;
 pub use runner::{Fate, Found, Line, Report, Reports, Runner, Start, Stdin, Stdout, Stream, WhenDone};
 pub use shim::supervise_if_asked;
 pub use sweep::{Swept, marker, sweep, sweep_if};
+pub use times::{LogMark, LogTimes};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 use super::joint::Joint;
 use super::mask::Masks;
 use crate::base::AttemptId;
-use crate::definition::{Action, OnHostDeath, OnLeak, Params, Stop};
+use crate::definition::{Action, LogMode, OnHostDeath, OnLeak, Params, Stop};
 use crate::engine::{Exit, Usage};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -100,6 +100,8 @@ pub struct Start {
     pub env: Vec<(OsString, OsString)>,
     /// The file that all output is appended to, created with mode 0600 in a directory that is there.
     pub log: PathBuf,
+    /// Whether it must be known which stream something was written to. Otherwise the order is exact.
+    pub log_mode: LogMode,
     /// Somebody wants the output line by line.
     pub watch_lines: bool,
     /// What is kept out of everything that is written.

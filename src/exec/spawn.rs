@@ -9,7 +9,8 @@ use super::orders::Standing;
 use super::output::Output;
 use super::program::{NotStarted, resolve};
 use super::runner::Start;
-use crate::definition::Action;
+use super::times::Stamps;
+use crate::definition::{Action, LogMode};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -49,14 +50,16 @@ impl Launch {
         Ok(Launch { source, target, argv, program, script })
     }
 
-    /// Tries to start it. `wrap` makes what will read its pipes.
+    /// Tries to start it. `wrap` makes what will read its pipes; with `reads_all` there always are some, also when the
+    /// process could hold the log itself.
     pub(super) fn attempt<O>(
         &self,
         start: &Start,
+        reads_all: bool,
         wrap: fn(Channels) -> io::Result<O>,
     ) -> Result<(u32, Option<O>), Failure> {
         let stdin = self.source.open().map_err(Failure::Stdin)?;
-        let (channels, stdout, stderr) = written(start, &self.target)?;
+        let (channels, stdout, stderr) = written(start, &self.target, reads_all)?;
         let output = channels.map(wrap).transpose().map_err(Failure::Pipe)?;
         let mut command = Command::new(&self.program);
         command.args(self.argv.iter().skip(1)).current_dir(&start.working_dir).process_group(0);
@@ -84,7 +87,7 @@ impl Launch {
 /// Starts the process that `start` asks for, and takes what it reads and writes out of it.
 pub(super) async fn launch(start: &mut Start, orders: &mut Standing) -> Result<Launched<Output>, NotStarted> {
     let launch = Launch::prepare(start)?;
-    match patiently(orders, || launch.attempt(start, Output::new)).await? {
+    match patiently(orders, || launch.attempt(start, false, Output::new)).await? {
         Ok(running) => Ok(launch.launched(running)),
         Err(failure) => Err(launch.explain(failure, start)),
     }
@@ -174,9 +177,13 @@ pub(super) enum Failure {
 }
 
 /// What the process writes to, and what reads that unless it is the log itself.
-fn written(start: &Start, target: &Target) -> Result<(Option<Channels>, Stdio, Stdio), Failure> {
+fn written(
+    start: &Start,
+    target: &Target,
+    reads_all: bool,
+) -> Result<(Option<Channels>, Stdio, Stdio), Failure> {
     let log = open_log(&start.log).map_err(Failure::Log)?;
-    let is_as_it_is = !start.watch_lines && start.masks.is_empty();
+    let is_as_it_is = !start.watch_lines && start.masks.is_empty() && !reads_all;
     let (copy, stdout) = match target {
         Target::Log if is_as_it_is => {
             let twin = log.try_clone().map_err(Failure::Log)?;
@@ -192,7 +199,19 @@ fn written(start: &Start, target: &Target) -> Result<(Option<Channels>, Stdio, S
         }
         Target::Pipe(end) => (None, Some(writing_end(end.as_ref()).map_err(Failure::Pipe)?)),
     };
-    let mut channels = Channels::new(Flow::new(log, copy, start.watch_lines, &start.masks));
+    let stamps = Stamps::beside(&start.log).ok();
+    let mut channels = Channels::new(Flow::new(log, stamps, copy, start.watch_lines, &start.masks));
+    // With secrets each stream is masked by itself: between two halves of one, something else might come.
+    let is_merged = matches!(target, Target::Log)
+        && start.log_mode == LogMode::Merged
+        && !start.watch_lines
+        && start.masks.is_empty();
+    if is_merged {
+        // One pipe keeps what was written in its order.
+        let stdout = channels.stdout().map_err(Failure::Pipe)?;
+        let stderr = stdout.try_clone().map_err(Failure::Pipe)?;
+        return Ok((Some(channels), Stdio::from(stdout), Stdio::from(stderr)));
+    }
     let stdout = stdout.map_or_else(|| channels.stdout().map(Stdio::from), Ok).map_err(Failure::Pipe)?;
     let stderr = channels.stderr().map_err(Failure::Pipe)?;
     Ok((Some(channels), stdout, Stdio::from(stderr)))

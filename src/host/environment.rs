@@ -68,6 +68,7 @@ impl Inner {
                 stdin,
                 stdout,
                 outputs: beside(self.log_of(run, attempt), OUTPUTS),
+                log_mode: leaf.log.mode,
                 on_leak: leaf.process.on_leak,
                 on_host_death: match run.bound {
                     // It ends with the program it belongs to.

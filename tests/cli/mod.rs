@@ -4,5 +4,6 @@ mod dry_run;
 mod exec;
 mod host;
 mod interrupt;
+mod logs;
 mod run;
 pub(crate) mod support;

@@ -14,6 +14,7 @@ use crate::cli::output::{BUSY, DIM, Output};
 use crate::cli::project::Project;
 use crate::cli::ps::holder;
 use crate::cli::see::See;
+use crate::exec::LogTimes;
 use crate::watch::Watch;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -38,8 +39,8 @@ pub(super) async fn follow(
     let id = run.id.to_string();
     let mut logs = watch(&runs, &[id.as_str()])?;
     let mut database = watch(&project.state_dir, &["neap.db", "neap.db-wal"])?;
-    let window = Window { last: args.lines, grep: args.grep.clone() };
-    let mut follower = Follower::new(runs.join(&id), run, wanted, window, look);
+    let sink = Sink::new(look.is_terminal, args.timestamps || look.is_terminal);
+    let mut follower = Follower::new(runs.join(&id), run, wanted, Window::of(args), (look, sink));
     let nobody = see.host().is_none() && holder(&project.state_dir).is_none();
     if nobody && !run.state.is_over() {
         output.say("no host is up: the run goes on when one is (neap serve); Ctrl-C to leave");
@@ -81,7 +82,8 @@ fn is_over(see: &See, run: RunId) -> Result<bool, Failure> {
     Ok(see.history()?.run(run)?.is_none_or(|row| row.outcome.is_some()))
 }
 
-struct Follower {
+struct Follower<'l> {
+    look: &'l Look,
     directory: PathBuf,
     /// The files of each job begin with this and a dot.
     stems: Vec<(String, String)>,
@@ -95,25 +97,38 @@ struct Follower {
 }
 
 /// How far a log was printed, and the beginning of a line whose end is still to come.
-#[derive(Default)]
 struct Place {
+    times: LogTimes,
     offset: u64,
     open: Vec<u8>,
 }
 
-impl Follower {
-    fn new(directory: PathBuf, run: &RunInfo, wanted: &Wanted, window: Window, look: &Look) -> Follower {
+impl Place {
+    fn at(offset: u64) -> Place {
+        Place { times: LogTimes::default(), offset, open: Vec::new() }
+    }
+}
+
+impl Follower<'_> {
+    fn new<'l>(
+        directory: PathBuf,
+        run: &RunInfo,
+        wanted: &Wanted,
+        window: Window,
+        (look, sink): (&'l Look, Sink),
+    ) -> Follower<'l> {
         let jobs = run.jobs.iter().filter(|job| wanted.takes(job));
         // As the host names the files.
         let stems: Vec<_> = jobs.map(|job| (job.name.replace('/', "+"), job.name.clone())).collect();
         Follower {
+            look,
             directory,
             has_names: stems.len() > 1,
             stems,
             window,
             files: BTreeMap::new(),
             is_first: true,
-            sink: Sink::new(look.is_terminal),
+            sink,
         }
     }
 
@@ -144,10 +159,14 @@ impl Follower {
         let mut place = match self.files.remove(path) {
             Some(place) => place,
             None => match self.window.last.filter(|_| self.is_first) {
-                Some(last) => Place { offset: last_lines(&mut file, last)?, open: Vec::new() },
-                None => Place::default(),
+                Some(last) => Place::at(last_lines(&mut file, last)?),
+                None => Place::at(0),
             },
         };
+        // It may have come only after the log.
+        if place.times.is_empty() {
+            place.times = LogTimes::beside(path);
+        }
         file.seek(SeekFrom::Start(place.offset))?;
         let mut block = vec![0; 64 * 1024];
         loop {
@@ -163,8 +182,7 @@ impl Follower {
     }
 
     fn take(&mut self, job: usize, place: &mut Place, bytes: &[u8]) -> io::Result<()> {
-        if !self.has_names && self.window.grep.is_none() && place.open.is_empty() && !self.sink.is_terminal()
-        {
+        if !self.has_names && self.window.takes_all() && place.open.is_empty() && !self.sink.has_times() {
             // One log to a program: the very bytes, at once.
             return self.sink.bytes(bytes);
         }
@@ -172,21 +190,24 @@ impl Follower {
         let whole = memchr::memrchr(b'\n', &place.open).map_or(0, |newline| newline + 1);
         // A line without an end must not fill the memory.
         let whole = if whole == 0 && place.open.len() > 64 * 1024 { place.open.len() } else { whole };
+        let mut offset = place.offset - place.open.len() as u64;
         let lines: Vec<u8> = place.open.drain(..whole).collect();
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
-            self.line(job, line)?;
+            self.line(job, line, offset, &place.times)?;
+            offset += line.len() as u64;
         }
         Ok(())
     }
 
-    fn line(&mut self, job: usize, line: &[u8]) -> io::Result<()> {
-        if !self.window.takes(line) {
+    fn line(&mut self, job: usize, line: &[u8], offset: u64, times: &LogTimes) -> io::Result<()> {
+        if !self.window.takes(line, offset, times) {
             return Ok(());
         }
         if self.has_names {
             let name = &self.stems[job].1;
             self.sink.line(&format!("{BUSY}{name}{BUSY:#} {DIM}|{DIM:#} "))?;
         }
+        self.sink.stamp(offset, times, self.look)?;
         self.sink.bytes(line)
     }
 
@@ -196,9 +217,10 @@ impl Follower {
         for (path, place) in files.into_iter().filter(|(_, place)| !place.open.is_empty()) {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if let Some((job, _)) = self.which(&name) {
-                let mut line = place.open;
+                let (mut line, offset) = (place.open, place.offset);
+                let offset = offset - line.len() as u64;
                 line.push(b'\n');
-                self.line(job, &line)?;
+                self.line(job, &line, offset, &place.times)?;
             }
         }
         self.sink.flush()

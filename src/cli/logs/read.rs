@@ -1,7 +1,10 @@
 //! Reading log files: the whole, the last lines, the lines with a word. A log may be of any size and hold any bytes,
 //! so it is never in memory as a whole.
 
-use crate::cli::output::is_hostile;
+use crate::cli::args;
+use crate::cli::look::Look;
+use crate::cli::output::{DIM, is_hostile};
+use crate::exec::{LogMark, LogTimes, Stream};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -14,11 +17,25 @@ pub(super) struct Window {
     pub(super) last: Option<usize>,
     /// Only lines with this text.
     pub(super) grep: Option<String>,
+    /// Only lines of standard error.
+    pub(super) is_stderr_only: bool,
 }
 
 impl Window {
-    pub(super) fn takes(&self, line: &[u8]) -> bool {
-        self.grep.as_ref().is_none_or(|text| memchr::memmem::find(line, text.as_bytes()).is_some())
+    pub(super) fn of(args: &args::Logs) -> Window {
+        Window { last: args.lines, grep: args.grep.clone(), is_stderr_only: args.stderr }
+    }
+
+    /// Whether the line is wanted that begins at this place.
+    pub(super) fn takes(&self, line: &[u8], offset: u64, times: &LogTimes) -> bool {
+        let is_of_stream = || times.at(offset).is_some_and(|mark| mark.stream == Stream::Stderr);
+        let has_text = |text: &String| memchr::memmem::find(line, text.as_bytes()).is_some();
+        self.grep.as_ref().is_none_or(has_text) && (!self.is_stderr_only || is_of_stream())
+    }
+
+    /// Whether every line is.
+    pub(super) fn takes_all(&self) -> bool {
+        self.grep.is_none() && !self.is_stderr_only
     }
 }
 
@@ -30,15 +47,36 @@ const BLOCK: u64 = 64 * 1024;
 /// Where output goes: safe text for a terminal, the very bytes for a program.
 pub(super) struct Sink {
     is_terminal: bool,
+    /// When each line was written stands before it.
+    has_times: bool,
 }
 
 impl Sink {
-    pub(super) fn new(is_terminal: bool) -> Sink {
-        Sink { is_terminal }
+    pub(super) fn new(is_terminal: bool, has_times: bool) -> Sink {
+        Sink { is_terminal, has_times }
     }
 
-    pub(super) fn is_terminal(&self) -> bool {
-        self.is_terminal
+    pub(super) fn has_times(&self) -> bool {
+        self.has_times
+    }
+
+    /// What stands before the line that begins at this place: `03:14:31  ` for people, with `!` for standard error, and
+    /// the whole moment for programs. Nothing in a log that has no times.
+    pub(super) fn stamp(&mut self, offset: u64, times: &LogTimes, look: &Look) -> io::Result<()> {
+        if !self.has_times || times.is_empty() {
+            return Ok(());
+        }
+        let mark = times.at(offset);
+        let text = match (self.is_terminal, mark) {
+            (false, Some(mark)) => format!("{} ", look.clock(mark.at)),
+            (false, None) => format!("{:29} ", ""),
+            (true, Some(LogMark { at, stream })) => {
+                let sign = if stream == Stream::Stderr { "!" } else { " " };
+                format!("{DIM}{}{DIM:#}{sign} ", &look.second(at)[11..])
+            }
+            (true, None) => format!("{:10}", ""),
+        };
+        self.line(&text)
     }
 
     /// Our own words; colours are left out where they are not wanted.
@@ -60,15 +98,23 @@ impl Sink {
 }
 
 /// Prints what is wanted of a log.
-pub(super) fn print(path: &Path, window: &Window, sink: &mut Sink) -> io::Result<()> {
-    each(path, window, |line| sink.bytes(line))?;
+pub(super) fn print(path: &Path, window: &Window, look: &Look, sink: &mut Sink) -> io::Result<()> {
+    let times = LogTimes::beside(path);
+    // A line that is too long comes in pieces.
+    let mut is_begun = false;
+    each(path, window, &times, |line, offset| {
+        if !std::mem::replace(&mut is_begun, !line.ends_with(b"\n")) {
+            sink.stamp(offset, &times, look)?;
+        }
+        sink.bytes(line)
+    })?;
     sink.flush()
 }
 
 /// What is wanted of a log, as text.
 pub(super) fn lines(path: &Path, window: &Window) -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
-    each(path, window, |line| {
+    each(path, window, &LogTimes::beside(path), |line, _| {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         lines.push(String::from_utf8_lossy(line).into_owned());
         Ok(())
@@ -76,34 +122,46 @@ pub(super) fn lines(path: &Path, window: &Window) -> io::Result<Vec<String>> {
     Ok(lines)
 }
 
-fn each(path: &Path, window: &Window, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+/// Gives each line that is wanted, and where it begins.
+fn each(
+    path: &Path,
+    window: &Window,
+    times: &LogTimes,
+    mut take: impl FnMut(&[u8], u64) -> io::Result<()>,
+) -> io::Result<()> {
     let mut file = File::open(path)?;
-    if let (Some(last), None) = (window.last, &window.grep) {
+    if let Some(last) = window.last.filter(|_| window.takes_all()) {
         let start = last_lines(&mut file, last)?;
-        file.seek(SeekFrom::Start(start))?;
-        return walk(file, take);
+        return walk(file, start, take);
     }
+    let is_wanted = |line: &[u8], offset| window.takes(line, offset, times);
     let Some(last) = window.last else {
-        return walk(file, |line| if window.takes(line) { take(line) } else { Ok(()) });
+        return walk(
+            file,
+            0,
+            |line, offset| if is_wanted(line, offset) { take(line, offset) } else { Ok(()) },
+        );
     };
     let mut kept = VecDeque::new();
-    walk(file, |line| {
-        if window.takes(line) {
-            kept.push_back(line.to_vec());
+    walk(file, 0, |line, offset| {
+        if is_wanted(line, offset) {
+            kept.push_back((line.to_vec(), offset));
             if kept.len() > last {
                 kept.pop_front();
             }
         }
         Ok(())
     })?;
-    kept.iter().try_for_each(|line| take(line))
+    kept.iter().try_for_each(|(line, offset)| take(line, *offset))
 }
 
-fn walk(file: File, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+fn walk(mut file: File, start: u64, mut take: impl FnMut(&[u8], u64) -> io::Result<()>) -> io::Result<()> {
+    file.seek(SeekFrom::Start(start))?;
     let mut reader = BufReader::new(file);
-    let mut line = Vec::new();
+    let (mut line, mut offset) = (Vec::new(), start);
     while reader.by_ref().take(LINE).read_until(b'\n', &mut line)? > 0 {
-        take(&line)?;
+        take(&line, offset)?;
+        offset += line.len() as u64;
         line.clear();
     }
     Ok(())
@@ -210,9 +268,9 @@ mod tests {
     fn tail(content: &str, count: usize, expected: &str) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(content.as_bytes()).unwrap();
-        let window = Window { last: Some(count), grep: None };
+        let window = Window { last: Some(count), ..Window::default() };
         let mut read = Vec::new();
-        each(file.path(), &window, |line| {
+        each(file.path(), &window, &LogTimes::beside(file.path()), |line, _| {
             read.extend_from_slice(line);
             Ok(())
         })
@@ -237,7 +295,7 @@ mod tests {
     fn lines_are_searched() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"one\ntwo ok\nthree\nfour ok\n\xff ok\n").unwrap();
-        let window = |last| Window { last, grep: Some("ok".into()) };
+        let window = |last| Window { last, grep: Some("ok".into()), is_stderr_only: false };
         assert_eq!(lines(file.path(), &window(None)).unwrap(), ["two ok", "four ok", "\u{fffd} ok"]);
         assert_eq!(lines(file.path(), &window(Some(1))).unwrap(), ["\u{fffd} ok"]);
     }

@@ -62,7 +62,6 @@ pub(super) const JOB: &[Later] = &[
     later("ready", "How it is told that a service is ready."),
     later("liveness", "How it is told that a service still works."),
     until("notify", "Who is told about what.", "use a hook"),
-    later("log", "How large logs become and how many are kept."),
     later("retention", "How long runs are remembered."),
     until(
         "timezone",
@@ -101,6 +100,13 @@ pub(super) const RETRY: &[Later] = &[
 /// Of `stop`.
 pub(super) const STOP: &[Later] =
     &[until("command", "A command that asks it to stop.", "use a signal that the program understands")];
+
+/// Of `log`.
+pub(super) const LOG: &[Later] = &[
+    later("max_size", "How large a log becomes; of what is too much the middle is left out."),
+    later("keep", "How many logs are kept."),
+    until("mask", "What else is kept out of the log.", "use `secrets`, whose values are masked"),
+];
 
 /// Of `neap.yaml`.
 pub(super) const SETTINGS: &[Later] = &[

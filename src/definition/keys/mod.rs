@@ -33,7 +33,7 @@ pub(super) use after::{CLEANUP, HOOK};
 pub(super) use body::NAMES as BODIES;
 pub(super) use environment::{PARAM, PARAM_IN_LIST, SECRET, STDIN};
 pub(super) use graph::{FOREACH, JOIN, NEED, PRECONDITION, STRATEGY};
-pub(super) use results::{OUTPUT, REPEAT};
+pub(super) use results::{LOG, OUTPUT, REPEAT};
 pub(super) use settings::CHANNEL;
 pub(super) use time::{ENTRY, RETRY, STOP};
 
@@ -223,6 +223,7 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &FOREACH,
     &OUTPUT,
     &REPEAT,
+    &LOG,
     &HOOK,
     &CLEANUP,
     &CHANNEL,

@@ -1,7 +1,9 @@
 //! What a job makes, and whether there is anything to make.
 
 use super::environment::TYPE;
+use super::later;
 use super::{Bond, Key, Names, Object, Places, Shape, Subject};
+use crate::definition::log::MODES;
 
 pub(super) const SUBJECT: Subject = Subject {
     title: "What a job makes",
@@ -43,6 +45,10 @@ pub(super) const SUBJECT: Subject = Subject {
             .at(Places::JOB)
             .more("They are texts for `sh -eu`.")
             .example("status: test -d node_modules\nrun: npm install\n"),
+        Key::new("log", Shape::Object(&LOG), "What becomes of its output.")
+            .at(Places::JOBS)
+            .more("The log holds the very bytes, without secrets. `neap logs -t` says when each line was written.")
+            .example("run: ./noisy\nlog: { mode: separate }\n"),
         Key::new("repeat", Shape::Object(&REPEAT), "It is done again after it succeeded.")
             .at(Places::JOB)
             .more("The expression sees what the round gave as `outputs`. When the limit is reached before it has got what it waits for, the job fails.")
@@ -62,6 +68,16 @@ pub(in crate::definition) const OUTPUT: Object = Object::new(
     "its type, and what it is",
     &[TYPE.default("string"), Key::new("description", Shape::Text, "What it is.")],
 );
+
+/// `log`.
+pub(in crate::definition) const LOG: Object = Object::new(
+    "log",
+    "how it is written",
+    &[Key::new("mode", Shape::Words(MODES), "How standard output and standard error come into the log.")
+        .default("merged")
+        .more("With `separate`, `neap logs --stderr` shows only the one.")],
+)
+.later(later::LOG);
 
 /// `repeat`.
 pub(in crate::definition) const REPEAT: Object = Object::new(

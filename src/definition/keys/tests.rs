@@ -81,6 +81,7 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&graph::MATRIX, "run: make\nstrategy: { matrix: { a: [1], KEY } }\n"),
         (&FOREACH, "run: make\nforeach: { items: [1], KEY }\n"),
         (&OUTPUT, "run: make\noutputs: { a: { KEY } }\n"),
+        (&LOG, "run: make\nlog: { KEY }\n"),
         (&REPEAT, "run: make\nrepeat: { until: 'true', KEY }\n"),
         (&HOOK, "run: make\nhooks: { file: a.lua, KEY }\n"),
         (&CLEANUP, "run: make\ncleanup: { run: ls, KEY }\n"),

@@ -166,7 +166,7 @@ impl Attendant {
         let launch = Launch::prepare(start)?;
         let mut patience = Duration::from_millis(10);
         loop {
-            match self.signals.open(|| launch.attempt(start, Pump::new)) {
+            match self.signals.open(|| launch.attempt(start, true, Pump::new)) {
                 Ok(running) => {
                     let Launched { pid, output, script } = launch.launched(running);
                     (self.leader, self.pump) = (Some(Leader { pid, ended: None }), output);

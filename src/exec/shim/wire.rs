@@ -1,7 +1,7 @@
 //! What a host and a shim say to each other: JSON behind its length, over a socket.
 
 use crate::base::{AttemptId, Millis};
-use crate::definition::{Action, OnHostDeath, OnLeak, Signal};
+use crate::definition::{Action, LogMode, OnHostDeath, OnLeak, Signal};
 use crate::engine::{Exit, NotSpawned, Usage};
 use crate::exec::joint::Joint;
 use crate::exec::mask::Masks;
@@ -25,6 +25,7 @@ pub(super) struct Errand {
     working_dir: Text,
     env: Vec<(Text, Text)>,
     log: Text,
+    log_mode: LogMode,
     watch_lines: bool,
     secrets: Vec<String>,
     stdin: Input,
@@ -132,6 +133,7 @@ impl Errand {
             working_dir: start.working_dir.clone().into(),
             env: env.into_iter().map(|(name, value)| (Text(name), Text(value))).collect(),
             log: start.log.clone().into(),
+            log_mode: start.log_mode,
             watch_lines: start.watch_lines,
             secrets: start.masks.secrets().to_vec(),
             stdin,
@@ -166,6 +168,7 @@ impl Errand {
             working_dir: self.working_dir.into(),
             env: self.env.into_iter().map(|(Text(name), Text(value))| (name, value)).collect(),
             log: self.log.into(),
+            log_mode: self.log_mode,
             watch_lines: self.watch_lines,
             masks: Masks::new(self.secrets),
             stdin,

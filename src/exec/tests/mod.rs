@@ -14,7 +14,7 @@ mod sweeping;
 use super::procfs::place;
 use super::*;
 use crate::base::{AttemptId, JobId, Millis, RunId};
-use crate::definition::{Action, OnHostDeath, OnLeak, Signal, Stop};
+use crate::definition::{Action, LogMode, OnHostDeath, OnLeak, Signal, Stop};
 use crate::engine::{Exit, NotSpawned, Usage};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::ffi::OsString;
@@ -78,6 +78,7 @@ impl Bench {
             stdin: Stdin::Nothing,
             stdout: Stdout::Log,
             outputs: self.path(&format!("{number}.outputs")),
+            log_mode: LogMode::Merged,
             on_leak: OnLeak::Kill,
             on_host_death: OnHostDeath::Kill,
         }

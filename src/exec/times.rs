@@ -1,0 +1,194 @@
+//! When each part of a log was written, and to which stream: a small file beside the log, so that the log itself stays the
+//! very bytes that the job wrote.
+//!
+//! It is a list of records of 24 bytes, in the order of the log: where the part begins (8 bytes), when it was written
+//! (8, milliseconds since 1970), how long it is (7), and the stream (1); all little-endian. Parts of one stream that follow
+//! each other within moments share a record. What neap itself adds to a log has none.
+
+use super::runner::Stream;
+use crate::base::Moment;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const RECORD: u64 = 24;
+/// Parts that were written within so many milliseconds share a record. Nobody reads faster.
+const TOGETHER: u64 = 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Record {
+    begin: u64,
+    at: u64,
+    length: u64,
+    stream: Stream,
+}
+
+impl Record {
+    fn end(&self) -> u64 {
+        self.begin + self.length
+    }
+
+    fn bytes(&self) -> [u8; RECORD as usize] {
+        let mut bytes = [0; RECORD as usize];
+        bytes[..8].copy_from_slice(&self.begin.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.at.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.length.to_le_bytes());
+        bytes[23] = u8::from(self.stream == Stream::Stderr);
+        bytes
+    }
+
+    fn parse(bytes: [u8; RECORD as usize]) -> Record {
+        let number = |from: usize| {
+            let mut part = [0; 8];
+            part.copy_from_slice(&bytes[from..from + 8]);
+            u64::from_le_bytes(part)
+        };
+        let stream = if bytes[23] == 0 { Stream::Stdout } else { Stream::Stderr };
+        Record { begin: number(0), at: number(8), length: number(16) & (u64::MAX >> 8), stream }
+    }
+}
+
+/// Notes when a log is written.
+pub(super) struct Stamps {
+    file: File,
+    count: u64,
+    last: Option<Record>,
+}
+
+impl Stamps {
+    /// Goes on with what is there.
+    pub(super) fn beside(log: &Path) -> io::Result<Stamps> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+        let file = options.open(path_of(log))?;
+        let count = file.metadata()?.len() / RECORD;
+        Ok(Stamps { file, count, last: None })
+    }
+
+    /// So many bytes that end at `end` were written to this stream just now.
+    pub(super) fn note(&mut self, end: u64, length: u64, stream: Stream) -> io::Result<()> {
+        let (begin, at) = (end.saturating_sub(length), now());
+        match &mut self.last {
+            Some(last)
+                if last.stream == stream && last.end() == begin && at.saturating_sub(last.at) < TOGETHER =>
+            {
+                last.length += length;
+            }
+            last => {
+                *last = Some(Record { begin, at, length, stream });
+                self.count += 1;
+            }
+        }
+        let Some(last) = &self.last else { return Ok(()) };
+        self.file.write_all_at(&last.bytes(), (self.count - 1) * RECORD)
+    }
+}
+
+/// When the parts of a log were written, for whoever reads it.
+///
+/// ```
+/// let times = neap::exec::LogTimes::beside("runs/x/job.1.log".as_ref());
+/// assert_eq!(times.at(0), None, "nobody has noted anything there");
+/// ```
+#[derive(Debug, Default)]
+pub struct LogTimes(Option<File>);
+
+/// When a part of a log was written, and to which stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogMark {
+    /// When it was read from the job.
+    pub at: Moment,
+    /// Where it was written.
+    pub stream: Stream,
+}
+
+impl LogTimes {
+    /// Those of this log. A log without any (of a function, or of a job that holds its log itself) has none to tell.
+    pub fn beside(log: &Path) -> LogTimes {
+        LogTimes(File::open(path_of(log)).ok())
+    }
+
+    /// Whether there is anything to tell.
+    pub fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
+    /// When the byte at this place of the log was written.
+    pub fn at(&self, offset: u64) -> Option<LogMark> {
+        let (mut low, mut high) = (0, self.count());
+        // The last record that begins at or before the place.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.record(middle)?.begin <= offset { low = middle + 1 } else { high = middle }
+        }
+        let record = self.record(low.checked_sub(1)?)?;
+        (offset < record.end()).then_some(LogMark { at: Moment(record.at), stream: record.stream })
+    }
+
+    fn count(&self) -> u64 {
+        self.0.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |about| about.len() / RECORD)
+    }
+
+    fn record(&self, number: u64) -> Option<Record> {
+        let mut bytes = [0; RECORD as usize];
+        self.0.as_ref()?.read_exact_at(&mut bytes, number * RECORD).ok()?;
+        Some(Record::parse(bytes))
+    }
+}
+
+fn path_of(log: &Path) -> PathBuf {
+    let mut path = log.as_os_str().to_owned();
+    path.push(".times");
+    path.into()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_finds_its_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.log");
+        let mut stamps = Stamps::beside(&log).unwrap();
+        stamps.note(5, 5, Stream::Stdout).unwrap();
+        stamps.note(9, 4, Stream::Stderr).unwrap();
+        // Somebody else wrote 11 bytes in between.
+        stamps.note(30, 10, Stream::Stderr).unwrap();
+        let times = LogTimes::beside(&log);
+        let stream = |offset| times.at(offset).map(|mark| mark.stream);
+        let (out, err) = (Some(Stream::Stdout), Some(Stream::Stderr));
+        let seen: Vec<_> = [0, 4, 5, 8, 9, 19, 20, 29, 30].map(stream).to_vec();
+        assert_eq!(seen, [out, out, err, err, None, None, err, err, None]);
+        assert!(times.at(0).unwrap().at.0 > 1_700_000_000_000);
+        // The next attempt to write goes on behind that.
+        Stamps::beside(&log).unwrap().note(40, 10, Stream::Stdout).unwrap();
+        assert_eq!((stream(20), stream(35)), (err, out));
+    }
+
+    #[test]
+    fn what_comes_together_shares_a_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.log");
+        let mut stamps = Stamps::beside(&log).unwrap();
+        for end in 1..=1000 {
+            stamps.note(end, 1, Stream::Stdout).unwrap();
+        }
+        let size = std::fs::metadata(path_of(&log)).unwrap().len();
+        assert!(size < 1000 * RECORD / 2, "{size}");
+        assert_eq!(LogTimes::beside(&log).at(999).unwrap().stream, Stream::Stdout);
+    }
+
+    #[test]
+    fn a_record_is_24_bytes() {
+        let record =
+            Record { begin: 1 << 40, at: 1_700_000_000_000, length: 1 << 50, stream: Stream::Stderr };
+        assert_eq!(Record::parse(record.bytes()), record);
+    }
+}
