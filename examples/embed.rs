@@ -17,10 +17,16 @@ tasks:
   say:   { depends_on: add, run: 'echo "the sum is $(cat sum)"' }
 "#;
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
+    // This program is also the supervisor of its jobs. First of all, while there is one thread.
+    neap::exec::supervise_if_asked();
+    tokio::runtime::Runtime::new()?.block_on(work())
+}
+
+async fn work() -> Result<(), Box<dyn Error>> {
     let project = tempfile::tempdir()?;
     let host = Host::builder(project.path())
+        .supervisor("/proc/self/exe")
         .mode(Mode::Run)
         .task("report", REPORT)
         .task("forever", "exec: [sleep, 3600]")

@@ -129,6 +129,7 @@ struct Doors {
 fn router(doors: Doors) -> Router {
     Router::new()
         .route("/api/v1/host", get(host))
+        .route("/api/v1/host/leave", post(leave))
         .route("/api/v1/tasks", get(tasks))
         .route("/api/v1/problems", get(problems))
         .route("/api/v1/next", get(next))
@@ -257,6 +258,13 @@ async fn host(State(doors): Door) -> Json<HostInfo> {
         errors: definitions.errors(),
         trouble: host.trouble(),
     })
+}
+
+/// The host makes way for another one; the jobs that outlive it go on.
+async fn leave(State(doors): Door) -> Json<HostInfo> {
+    let about = host(State(Arc::clone(&doors))).await;
+    doors.host.ask_to_leave();
+    about
 }
 
 async fn tasks(State(doors): Door) -> Answer<Vec<crate::api::TaskInfo>> {

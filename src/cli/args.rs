@@ -272,6 +272,9 @@ pub(crate) struct Serve {
     /// At most this many jobs at a time, instead of what neap.yaml says (or else one for each processor)
     #[arg(short = 'j', long = "jobs", value_name = "N")]
     pub(crate) slots: Option<usize>,
+    /// Take the place of the host that is up: it makes way, and the jobs that outlive a host go on
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ use crate::api::{self, HostInfo, Sight};
 use crate::base::RunId;
 use crate::definition::OnHostDeath;
 use crate::engine::Event;
+use crate::exec::Pidfd;
 use crate::host::{Definitions, Feed, Happening, Host};
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -28,6 +29,12 @@ pub(crate) fn serve(project: &Project, args: &args::Serve, output: &Output) -> R
             Some(slots) => builder.slots(slots),
             None => builder,
         };
+        if args.replace {
+            tokio::select! {
+                taken = take_place(project, output) => taken?,
+                () = another(&mut signals) => return Ok(ExitCode::from(130)),
+            }
+        }
         let host = builder.open().await?;
         let feed = host.listen();
         let stop = CancellationToken::new();
@@ -45,12 +52,24 @@ pub(crate) fn serve(project: &Project, args: &args::Serve, output: &Output) -> R
         crier.greet();
         let wish = tokio::select! {
             ended = &mut served => Err(refused(ended)),
-            wish = crier.cry(feed, &mut signals) => wish,
+            wish = crier.cry(feed, &mut signals) => wish.map(Some),
+            () = host.wait_for_successor() => Ok(None),
         };
         stop.cancel();
-        crier.farewell(wish.as_ref().ok().copied());
+        let end = async {
+            match wish {
+                Ok(None) => {
+                    output.say("another host takes over");
+                    host.leave().await;
+                }
+                Ok(Some(_)) | Err(_) => {
+                    crier.farewell(wish.as_ref().ok().copied().flatten());
+                    host.shutdown().await;
+                }
+            }
+        };
         tokio::select! {
-            () = host.shutdown() => {}
+            () = end => {}
             () = another(&mut signals) => {
                 output.say("left at once; the next host sees to what is still there");
                 return Ok(ExitCode::from(130));
@@ -59,6 +78,27 @@ pub(crate) fn serve(project: &Project, args: &args::Serve, output: &Output) -> R
         let _ = tokio::time::timeout(LAST_WORDS, served).await;
         wish.map(|_| ExitCode::SUCCESS)
     })
+}
+
+/// Asks the host that is up to make way, and waits until it has; done when there is none.
+async fn take_place(project: &Project, output: &Output) -> Result<(), Failure> {
+    let client = api::Client::new(&project.state_dir);
+    if !client.is_up().await {
+        return Ok(());
+    }
+    let old: HostInfo = client.post("/api/v1/host/leave", &()).await?;
+    output.say(&format!("takes the place of neap {} (process {})", old.version, old.pid));
+    wait_for_end(old.pid).await.map_err(|error| Failure::of(OURSELVES, &error))
+}
+
+/// Waits until a process that is no child of ours has ended.
+async fn wait_for_end(pid: u32) -> std::io::Result<()> {
+    match Pidfd::open(pid) {
+        Ok(process) => process.exited().await,
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 fn refused(ended: Result<(), api::ServeError>) -> Failure {

@@ -41,6 +41,8 @@ pub(crate) use flow::Splitter;
 pub use functions::{FunctionError, Functions, TaskContext, TaskLog};
 pub use joint::Joint;
 pub use mask::{MaskStream, Masks};
+#[cfg(feature = "cli")]
+pub(crate) use pidfd::Pidfd;
 pub use process::LocalProcesses;
 pub use router::Router;
 pub use runner::{Fate, Found, Line, Report, Reports, Runner, Start, Stdin, Stdout, Stream, WhenDone};

@@ -125,14 +125,9 @@ impl Standing {
         self.0.borrow().is_end()
     }
 
-    /// Waits for another order than this one.
-    pub(super) async fn other_than(&mut self, known: Order) -> Order {
-        let order = self.0.wait_for(|order| *order != known).await.map(|order| *order);
-        match order {
-            Ok(order) => order,
-            // Nobody is left who could want anything else.
-            Err(_) => pending().await,
-        }
+    /// Waits for another order than this one. `None` when nobody is left who could want anything.
+    pub(super) async fn other_than(&mut self, known: Order) -> Option<Order> {
+        self.0.wait_for(|order| *order != known).await.map(|order| *order).ok()
     }
 
     /// Waits until the attempt is to stop, and says with which signal; `None` wants it gone at once.

@@ -7,11 +7,11 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// One process, whatever becomes of its number.
-pub(super) struct Pidfd(AsyncFd<OwnedFd>);
+pub(crate) struct Pidfd(AsyncFd<OwnedFd>);
 
 impl Pidfd {
     /// Takes hold of the process that has this number now.
-    pub(super) fn open(pid: u32) -> io::Result<Pidfd> {
+    pub(crate) fn open(pid: u32) -> io::Result<Pidfd> {
         let fd = pidfd_open(to_pid(pid)?, PidfdFlags::empty())?;
         // SAFETY: the descriptor is open and owned by the result, which never replaces it or gives it away.
         let watched = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?;
@@ -19,7 +19,7 @@ impl Pidfd {
     }
 
     /// Waits until it has ended. It may still be a zombie then.
-    pub(super) async fn exited(&self) {
+    pub(crate) async fn exited(&self) {
         // An error means that the runtime is being taken down; then nothing waits any more.
         if self.0.readable().await.is_err() {
             std::future::pending::<()>().await;

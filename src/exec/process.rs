@@ -16,6 +16,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -38,6 +39,8 @@ struct Shared {
     instance: Box<str>,
     orders: Orders,
     nursery: Option<Nursery>,
+    /// Some attempts go on without us.
+    has_left: AtomicBool,
     /// Shims that keep the end of their attempt until it is written down.
     held: Mutex<HashMap<AttemptId, Talk>>,
 }
@@ -58,7 +61,8 @@ impl LocalProcesses {
 
     fn with(handle: Handle, instance: &str, nursery: Option<Nursery>) -> LocalProcesses {
         let (orders, held) = (Orders::default(), Mutex::default());
-        let shared = Shared { instance: instance.into(), orders, nursery, held };
+        let has_left = AtomicBool::new(false);
+        let shared = Shared { instance: instance.into(), orders, nursery, has_left, held };
         LocalProcesses { handle, shared: Arc::new(shared), attempts: TaskTracker::new() }
     }
 
@@ -68,8 +72,9 @@ impl LocalProcesses {
         let (shared, mut orders) = (Arc::clone(&self.shared), self.shared.orders.enter(attempt, first));
         let work = async move {
             let mut outbox = Outbox::new(attempt, reports.clone());
-            let mut ending = shared.carry_out(attempt, begin, &mut orders, &mut outbox).await;
+            let ending = shared.carry_out(attempt, begin, &mut orders, &mut outbox).await;
             shared.orders.leave(attempt);
+            let Some(mut ending) = ending else { return };
             outbox.deliver_all().await;
             let Outputs { text: outputs, is_cut: outputs_cut } = ending.take_outputs();
             let Ending { exit, usage, left_over, .. } = ending;
@@ -97,19 +102,20 @@ impl Shared {
         begin: Begin,
         orders: &mut Standing,
         outbox: &mut Outbox,
-    ) -> Ending {
+    ) -> Option<Ending> {
         let talk = match begin {
-            Begin::Over(ending) => return ending,
+            Begin::Over(ending) => return Some(ending),
             Begin::Going(talk) => talk,
             Begin::Start(mut start) => match &self.nursery {
-                None => return carry_out_unsupervised(&mut start, orders, outbox).await,
+                None => return Some(carry_out_unsupervised(&mut start, orders, outbox).await),
                 Some(_) if orders.is_asked() => {
-                    return Ending::not_started("it was stopped before it was started".into());
+                    return Some(Ending::not_started("it was stopped before it was started".into()));
                 }
                 Some(nursery) => match Talk::begin(nursery, &mut start).await {
                     Ok(talk) => talk,
                     Err(error) => {
-                        return Ending::not_started(format!("there is no supervisor for it: {error}"));
+                        let message = format!("there is no supervisor for it: {error}");
+                        return Some(Ending::not_started(message));
                     }
                 },
             },
@@ -123,7 +129,7 @@ impl Shared {
         mut talk: Talk,
         orders: &mut Standing,
         outbox: &mut Outbox,
-    ) -> Ending {
+    ) -> Option<Ending> {
         match talk.go_on(orders, outbox).await {
             Told::Ended(ending) => {
                 // How something ended that was stopped is not worth keeping: why it was is known already.
@@ -132,12 +138,13 @@ impl Shared {
                 } else {
                     self.held().insert(attempt, talk);
                 }
-                ending
+                Some(ending)
             }
+            Told::Left => None,
             Told::Died => {
                 // The zygote kills what it inherits; whoever stands outside of that still bears the mark.
                 sweep_if(&self.instance, |other| other == attempt).await;
-                Ending::new(Exit::Lost, None, 0, Outputs::default())
+                Some(Ending::new(Exit::Lost, None, 0, Outputs::default()))
             }
         }
     }
@@ -193,6 +200,15 @@ impl Runner for LocalProcesses {
         })
     }
 
+    fn leave(&self, attempt: AttemptId) {
+        if self.shared.nursery.is_none() {
+            return self.kill(attempt);
+        }
+        self.shared.has_left.store(true, Ordering::Relaxed);
+        // Whoever listens for its orders sees that there will be none.
+        self.shared.orders.leave(attempt);
+    }
+
     fn forget(&self, attempt: AttemptId) {
         if let Some(talk) = self.shared.held().remove(&attempt) {
             talk.forget();
@@ -205,7 +221,10 @@ impl Runner for LocalProcesses {
             self.attempts.wait().await;
             // What nobody wrote down is left for the next host, as if this one had died.
             self.shared.held().clear();
-            if let Some(nursery) = &self.shared.nursery {
+            // The zygote goes with its last shim, and that may be long after us.
+            if let Some(nursery) =
+                self.shared.nursery.as_ref().filter(|_| !self.shared.has_left.load(Ordering::Relaxed))
+            {
                 nursery.close().await;
             }
         })

@@ -55,6 +55,10 @@ impl Runner for Router {
         self.processes.adopt(attempt, log, reports)
     }
 
+    fn leave(&self, attempt: AttemptId) {
+        self.all().into_iter().for_each(|runner| runner.leave(attempt));
+    }
+
     fn forget(&self, attempt: AttemptId) {
         self.processes.forget(attempt);
     }

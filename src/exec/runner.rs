@@ -51,6 +51,12 @@ pub trait Runner: Send + Sync + 'static {
         Box::pin(std::future::ready(Fate::Gone))
     }
 
+    /// Lets an attempt go on without this runner, for the next host to [adopt](Runner::adopt): no report follows. What
+    /// cannot go on alone is killed.
+    fn leave(&self, attempt: AttemptId) {
+        self.kill(attempt);
+    }
+
     /// The end of an attempt is written down: whoever keeps it for the next host need not any more.
     fn forget(&self, attempt: AttemptId) {
         let _ = attempt;

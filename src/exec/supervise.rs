@@ -71,6 +71,7 @@ impl Leader {
                 () = self.exited() => return,
                 order = orders.other_than(known) => order,
             };
+            let Some(order) = order else { return self.exited().await };
             match order {
                 Order::StandStill => self.signal(Signal::STOP),
                 Order::GoOn => self.signal(Signal::CONT),

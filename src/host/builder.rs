@@ -185,6 +185,7 @@ impl Builder {
             trouble: tokio::sync::watch::Sender::new(None),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            successor: CancellationToken::new(),
         });
         let going = inner.adopt().await;
         if may_have_left {

@@ -70,13 +70,18 @@ impl Inner {
                 outputs: beside(self.log_of(run, attempt), OUTPUTS),
                 log_mode: leaf.log.mode,
                 on_leak: leaf.process.on_leak,
-                on_host_death: match run.bound {
-                    // It ends with the program it belongs to.
-                    true => OnHostDeath::Kill,
-                    false => leaf.process.on_host_death.unwrap_or(self.on_host_death),
-                },
+                on_host_death: self.on_death_of(run, leaf),
             }))
         })
+    }
+
+    /// What becomes of the process of a job when this host dies.
+    pub(super) fn on_death_of(&self, run: &Run, leaf: &Leaf) -> OnHostDeath {
+        match run.bound {
+            // It ends with the program it belongs to.
+            true => OnHostDeath::Kill,
+            false => leaf.process.on_host_death.unwrap_or(self.on_host_death),
+        }
     }
 
     /// The environment of a job without its secrets.

@@ -133,6 +133,8 @@ pub(crate) struct Inner {
     trouble: watch::Sender<Option<String>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Cancelled when another host wants its place.
+    successor: CancellationToken,
 }
 
 impl Host {
@@ -373,12 +375,29 @@ impl Host {
         self.0.reload().await;
     }
 
+    /// Makes way for another host: as [`shutdown`](Host::shutdown), but jobs that outlive a host
+    /// ([`OnHostDeath::Keep`]) go on, and the next host takes them up.
+    pub async fn leave(&self) {
+        self.0.shutdown(true).await;
+    }
+
+    /// Wishes that the host makes way, on behalf of somebody outside. Whoever runs it hears that by
+    /// [`wait_for_successor`](Host::wait_for_successor), and calls [`leave`](Host::leave).
+    pub fn ask_to_leave(&self) {
+        self.0.successor.cancel();
+    }
+
+    /// Waits until somebody wants the host to make way.
+    pub async fn wait_for_successor(&self) {
+        self.0.successor.cancelled().await;
+    }
+
     /// Stops everything and waits until nothing is left of it.
     ///
     /// Attempts that go on are asked to stop as their definition says. Their runs are not cancelled: the next host
     /// finds them unfinished and goes on with them, by the retry rules of each job.
     pub async fn shutdown(&self) {
-        self.0.shutdown().await;
+        self.0.shutdown(false).await;
     }
 }
 
@@ -424,13 +443,21 @@ impl Inner {
         self.trouble.send_if_modified(|now| std::mem::replace(now, trouble.clone()) != trouble);
     }
 
-    async fn shutdown(&self) {
+    async fn shutdown(&self, leaves: bool) {
         self.stop.cancel();
         let going: Vec<_> = self.view.look(|live| {
-            live.state.going().map(|job| (live.state.attempt(job), live.state.leaf(job).stop)).collect()
+            let about = |job: JobId| {
+                let (run, leaf) = (&live.state.runs[&job.run], live.state.leaf(job));
+                let is_kept = leaf.action.is_process() && self.on_death_of(run, leaf) == OnHostDeath::Keep;
+                (live.state.attempt(job), leaf.stop, leaves && is_kept)
+            };
+            live.state.going().map(about).collect()
         });
-        for (attempt, stop) in going {
-            self.runner.stop(attempt, stop);
+        for (attempt, stop, is_left) in going {
+            match is_left {
+                true => self.runner.leave(attempt),
+                false => self.runner.stop(attempt, stop),
+            }
         }
         self.runner.shutdown().await;
         // A companion ends when nobody can call it any more.

@@ -161,6 +161,35 @@ fn a_job_ends_without_a_host() {
     assert!(shown.contains("size=3"), "{shown}");
 }
 
+/// An upgrade: the jobs that are kept go on, the others are stopped and go on by their retry rules.
+#[test]
+fn a_host_makes_way_for_another() {
+    let wait = "echo begin; echo up > up; until test -e go; do sleep 0.01; done; echo end; exit 7";
+    let short = "echo $NEAP_ATTEMPT >> tries; test $NEAP_ATTEMPT -gt 1 || { echo up > up2; exec sleep 600; }";
+    let cli = Cli::new().task("kept", &format!("run: '{wait}'")).task(
+        "short",
+        &format!("{{ run: '{short}', on_host_death: kill, retry: {{ attempts: 2, delay: 1ms }} }}"),
+    );
+    let mut old = cli.serve();
+    cli.neap(&["run", "-d", "kept"]);
+    cli.neap(&["run", "-d", "short"]);
+    cli.wait_for("up");
+    cli.wait_for("up2");
+    let new = cli.serve_with(&["--replace"]);
+    old.says("another host takes over");
+    assert_eq!(old.end(), Some(0));
+    assert!(cli.neap(&["ps"]).stdout.contains("kept#1"));
+    cli.write("go", "");
+    assert_eq!(cli.neap(&["wait", "kept"]).code, 7);
+    assert_eq!(cli.neap(&["logs", "kept"]).stdout, "begin\nend\n", "it has run once");
+    assert_eq!(cli.neap(&["wait", "short"]).code, 0);
+    assert_eq!(std::fs::read_to_string(cli.root().join("tries")).unwrap(), "1\n2\n");
+    assert_eq!(new.stop().1, Some(0));
+    // Where there is none, there is nothing to replace.
+    let alone = cli.serve_with(&["--replace"]);
+    assert_eq!(alone.stop().1, Some(0));
+}
+
 #[test]
 fn a_second_host_is_refused() {
     let cli = Cli::new().task("hello", "run: echo hello");

@@ -80,7 +80,12 @@ impl Cli {
 
     /// Starts a host and waits until it listens.
     pub(crate) fn serve(&self) -> Server {
-        let mut going = self.start(&["serve"]);
+        self.serve_with(&[])
+    }
+
+    /// The same with further words.
+    pub(crate) fn serve_with(&self, words: &[&str]) -> Server {
+        let mut going = self.start(&[&["serve"], words].concat());
         let child = going.0.as_mut().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         // A host that ends what another left says that first.

@@ -23,6 +23,8 @@ pub(in crate::exec) enum Told {
     Ended(Ending),
     /// The shim died before the attempt was over.
     Died,
+    /// It goes on, and is no business of ours any more.
+    Left,
 }
 
 impl Talk {
@@ -57,6 +59,7 @@ impl Talk {
                     Err(_) => return Told::Died,
                 },
                 order = orders.other_than(known) => {
+                    let Some(order) = order else { return Told::Left };
                     known = order;
                     // A shim that cannot be told is dead, and the next reading says so.
                     let _ = self.say(order).await;
