@@ -89,13 +89,14 @@ impl LocalProcesses {
 /// Where an attempt stands when we take it up.
 enum Begin {
     Start(Box<Start>),
-    /// It goes on already.
-    Going(Talk),
+    /// It goes on already, with this log.
+    Going(Talk, PathBuf),
     /// It is over already.
     Over(Ending),
 }
 
 impl Shared {
+    /// What became of it; `None` when it goes on without us.
     async fn carry_out(
         &self,
         attempt: AttemptId,
@@ -103,50 +104,74 @@ impl Shared {
         orders: &mut Standing,
         outbox: &mut Outbox,
     ) -> Option<Ending> {
-        let talk = match begin {
-            Begin::Over(ending) => return Some(ending),
-            Begin::Going(talk) => talk,
+        match begin {
+            Begin::Over(ending) => Some(ending),
+            Begin::Going(talk, log) => self.go_on(attempt, talk, &log, orders, outbox).await,
             Begin::Start(mut start) => match &self.nursery {
-                None => return Some(carry_out_unsupervised(&mut start, orders, outbox).await),
+                None => Some(carry_out_unsupervised(&mut start, orders, outbox).await),
                 Some(_) if orders.is_asked() => {
-                    return Some(Ending::not_started("it was stopped before it was started".into()));
+                    Some(Ending::not_started("it was stopped before it was started".into()))
                 }
                 Some(nursery) => match Talk::begin(nursery, &mut start).await {
-                    Ok(talk) => talk,
+                    Ok(talk) => match self.listen(attempt, talk, orders, outbox).await {
+                        Told::Ended(ending) => Some(ending),
+                        Told::Died => Some(self.lost(attempt).await),
+                        Told::Left => None,
+                    },
                     Err(error) => {
-                        let message = format!("there is no supervisor for it: {error}");
-                        return Some(Ending::not_started(message));
+                        Some(Ending::not_started(format!("there is no supervisor for it: {error}")))
                     }
                 },
             },
-        };
-        self.listen(attempt, talk, orders, outbox).await
+        }
     }
 
+    /// Listens to a shim of an earlier host. One that was about to leave when we knocked does not hear us any more, but has
+    /// written down how it ended.
+    async fn go_on(
+        &self,
+        attempt: AttemptId,
+        mut talk: Talk,
+        log: &Path,
+        orders: &mut Standing,
+        outbox: &mut Outbox,
+    ) -> Option<Ending> {
+        loop {
+            match self.listen(attempt, talk, orders, outbox).await {
+                Told::Ended(ending) => return Some(ending),
+                Told::Left => return None,
+                Told::Died => {}
+            }
+            talk = match adopt(attempt, log).await {
+                Adopted::Going(talk) => talk,
+                Adopted::Ended(ending) => return Some(ending),
+                Adopted::Gone | Adopted::Stuck => return Some(self.lost(attempt).await),
+            };
+        }
+    }
+
+    /// Listens until the attempt is over, or its shim or this host goes before. An end is kept until it is written down.
     async fn listen(
         &self,
         attempt: AttemptId,
         mut talk: Talk,
         orders: &mut Standing,
         outbox: &mut Outbox,
-    ) -> Option<Ending> {
-        match talk.go_on(orders, outbox).await {
-            Told::Ended(ending) => {
-                // How something ended that was stopped is not worth keeping: why it was is known already.
-                if orders.is_asked() {
-                    talk.forget();
-                } else {
-                    self.held().insert(attempt, talk);
-                }
-                Some(ending)
-            }
-            Told::Left => None,
-            Told::Died => {
-                // The zygote kills what it inherits; whoever stands outside of that still bears the mark.
-                sweep_if(&self.instance, |other| other == attempt).await;
-                Some(Ending::new(Exit::Lost, None, 0, Outputs::default()))
-            }
+    ) -> Told {
+        let told = talk.go_on(orders, outbox).await;
+        match &told {
+            // How something ended that was stopped is not worth keeping: why it was is known already.
+            Told::Ended(_) if orders.is_asked() => talk.forget(),
+            Told::Ended(_) => drop(self.held().insert(attempt, talk)),
+            Told::Died | Told::Left => {}
         }
+        told
+    }
+
+    /// Nobody saw how it ended. The zygote kills what it inherits; whoever stands outside of that still bears the mark.
+    async fn lost(&self, attempt: AttemptId) -> Ending {
+        sweep_if(&self.instance, |other| other == attempt).await;
+        Ending::new(Exit::Lost, None, 0, Outputs::default())
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<AttemptId, Talk>> {
@@ -187,7 +212,7 @@ impl Runner for LocalProcesses {
     fn adopt<'a>(&'a self, attempt: AttemptId, log: &'a Path, reports: Reports) -> Found<'a> {
         Box::pin(async move {
             let begin = match adopt(attempt, log).await {
-                Adopted::Going(talk) => Begin::Going(talk),
+                Adopted::Going(talk) => Begin::Going(talk, log.to_path_buf()),
                 Adopted::Ended(ending) => Begin::Over(ending),
                 Adopted::Gone => return Fate::Gone,
                 Adopted::Stuck => {

@@ -1,13 +1,13 @@
 //! A batch: a project with one pipeline, each job of which is a trial with a nasty child, and a host for it.
 
-use super::census::{clean, helpers};
+use super::census::{bearers, clean, helpers};
 use neap::api::{Client, RunInfo};
 use neap::host::RunRequest;
 use neap::watch::Watch;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -183,6 +183,13 @@ impl Batch {
         Host { child, client: Client::new(&self.root().join(".neap")), said }
     }
 
+    /// What the program says in this project, to the end.
+    pub(super) async fn answer(&self, words: &[&str]) -> Output {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_neap"));
+        command.arg("-C").arg(self.root()).args(words).stdin(Stdio::null());
+        tokio::time::timeout(PATIENCE, command.output()).await.expect("no answer").unwrap()
+    }
+
     /// A host that listens.
     pub(super) async fn serve(&self) -> Host {
         let state = self.root().join(".neap");
@@ -205,6 +212,11 @@ impl Batch {
         helpers(&format!("{MARK}={}", self.prefix))
     }
 
+    /// What bears the mark of this batch: the above, and all that keeps its environment of what they started.
+    pub(super) fn bearers(&self) -> Vec<i32> {
+        bearers(&format!("{MARK}={}", self.prefix))
+    }
+
     /// Waits until the host has nobody left who helps it, and returns who is there when time is up.
     pub(super) fn without_helpers(&self, limit: Duration) -> Vec<i32> {
         let begun = Instant::now();
@@ -223,6 +235,10 @@ impl Drop for Batch {
     fn drop(&mut self) {
         drop(self.dir.take());
         clean(&self.prefix);
+        // What a test that failed left frozen would never see that its project is gone.
+        for pid in self.bearers() {
+            let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
+        }
     }
 }
 

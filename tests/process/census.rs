@@ -17,9 +17,10 @@ const PAUSE: Duration = Duration::from_millis(4);
 
 /// A process of a batch.
 pub(super) struct Seen {
-    pid: i32,
+    pub(super) pid: i32,
     pub(super) token: String,
     pub(super) is_zombie: bool,
+    pub(super) is_halted: bool,
 }
 
 /// Every process whose name begins with this, also the dead that nobody has reaped.
@@ -37,7 +38,8 @@ fn look(pid: i32) -> Option<Seen> {
     let (_, rest) = stat.split_once('(')?;
     let (token, rest) = rest.rsplit_once(')')?;
     let is_zombie = rest.trim_start().starts_with(['Z', 'X']);
-    Some(Seen { pid, token: token.into(), is_zombie })
+    let is_halted = rest.trim_start().starts_with('T');
+    Some(Seen { pid, token: token.into(), is_zombie, is_halted })
 }
 
 /// Looks in a row that found nothing.
@@ -179,14 +181,18 @@ fn send(seen: &Seen, signal: Signal) {
 /// Processes of the program itself that bear this in their environment: a host and whatever helps it.
 pub(super) fn helpers(mark: &str) -> Vec<i32> {
     let program = Path::new(env!("CARGO_BIN_EXE_neap")).canonicalize().unwrap();
-    let is_one = |pid: &i32| {
-        let process = Path::new("/proc").join(pid.to_string());
-        std::fs::read_link(process.join("exe")).is_ok_and(|exe| exe == program)
-            && std::fs::read(process.join("environ"))
-                .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|entry| entry == mark.as_bytes()))
+    let is_ours = |pid: &i32| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program);
+    bearers(mark).into_iter().filter(is_ours).collect()
+}
+
+/// Every process that bears this in its environment: all the above, and what they started.
+pub(super) fn bearers(mark: &str) -> Vec<i32> {
+    let bears = |pid: &i32| {
+        std::fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|entry| entry == mark.as_bytes()))
     };
     let pids = std::fs::read_dir("/proc").unwrap().flatten();
-    pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_one).collect()
+    pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(bears).collect()
 }
 
 #[test]

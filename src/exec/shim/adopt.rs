@@ -33,6 +33,10 @@ pub(in crate::exec) async fn adopt(attempt: AttemptId, log: &Path) -> Adopted {
     let mut pause = Duration::from_millis(2);
     loop {
         if is_free(log) {
+            // One that was killed could not close its door.
+            if let Ok((_, _, door)) = door_of(attempt, log) {
+                let _ = std::fs::remove_file(door);
+            }
             return take_end(log).map_or(Adopted::Gone, Adopted::Ended);
         }
         if let Ok(socket) = knock(attempt, log).await {
@@ -86,4 +90,56 @@ pub(super) fn door_of(attempt: AttemptId, log: &Path) -> io::Result<(OwnedFd, Pa
     let name = format!(".{}.{}.door", attempt.job.index, attempt.number);
     let short = PathBuf::from(format!("/proc/self/fd/{}/{name}", held.as_raw_fd()));
     Ok((held, short, folder.join(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{JobId, RunId};
+    use crate::engine::Exit;
+    use crate::exec::{Fate, LocalProcesses, Report, Runner};
+    use std::os::unix::net::UnixListener;
+
+    const ATTEMPT: AttemptId = AttemptId { job: JobId { run: RunId(1), index: 0 }, number: 1 };
+
+    /// A log with a lock on it, as a shim has it.
+    fn held(dir: &Path) -> (PathBuf, File) {
+        let log = dir.join("a.1.log");
+        let file = File::create(&log).unwrap();
+        flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+        (log, file)
+    }
+
+    #[tokio::test]
+    async fn a_shim_that_leaves_while_it_is_knocked_at_has_left_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, lock) = held(dir.path());
+        let (_, _, door) = door_of(ATTEMPT, &log).unwrap();
+        let listener = UnixListener::bind(&door).unwrap();
+        let end = end_of(&log);
+        let leaving = std::thread::spawn(move || {
+            let knocking = listener.accept().unwrap();
+            let ending = Ending::new(Exit::Code { code: 7 }, None, 0, Default::default());
+            std::fs::write(end, serde_json::to_vec(&ending).unwrap()).unwrap();
+            std::fs::remove_file(door).unwrap();
+            drop((knocking, listener, lock));
+        });
+        let (reports, mut heard) = tokio::sync::mpsc::channel(8);
+        let processes = LocalProcesses::new(tokio::runtime::Handle::current(), "test");
+        assert_eq!(processes.adopt(ATTEMPT, &log, reports).await, Fate::Going);
+        let ended = heard.recv().await.unwrap();
+        leaving.join().unwrap();
+        assert!(matches!(ended, Report::Ended { exit: Exit::Code { code: 7 }, .. }), "{ended:?}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "only the log is left");
+    }
+
+    #[tokio::test]
+    async fn a_shim_that_was_killed_leaves_no_door() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, lock) = held(dir.path());
+        let (_, _, door) = door_of(ATTEMPT, &log).unwrap();
+        drop((UnixListener::bind(&door).unwrap(), lock));
+        assert!(matches!(adopt(ATTEMPT, &log).await, Adopted::Gone));
+        assert!(!door.exists());
+    }
 }
