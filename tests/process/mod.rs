@@ -3,12 +3,16 @@
 //!
 //! The real program has the children; they are found by their name, which they cannot lose (`nasty.c`, `census`).
 //! `TRIALS=25 cargo test process:: -- --nocapture` is the long form. `CONTAINMENTS=group,shim` tries others than the ones
-//! below, `HOP_MICROS=300` lets the hoppers hop faster. What a job may do in masses is in `flood`.
+//! below, `HOP_MICROS=300` lets the hoppers hop faster. What a job may do in masses is in `flood`; attempts that outlive
+//! their host are in `kept`, those that stand still in `frozen`, and what becomes of them without their shim in `supervisor`.
 
 mod batch;
 mod census;
 mod flood;
+mod frozen;
+mod kept;
 mod tally;
+mod tree;
 
 use batch::{Batch, Host, KINDS, LEADERS, ON_HOST_DEATH};
 use census::{Watch, Watched, alive, left};
@@ -16,6 +20,7 @@ use neap::api::{Cancel, RunInfo};
 use neap::engine::{Cause, Outcome};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 use tally::{Found, Tally};
 
@@ -26,6 +31,9 @@ const SOON: Duration = Duration::from_secs(5);
 /// The same when the host was killed, and nobody but what it left in place can act.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
+/// Far more than any wait here needs when all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn count(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
 }
@@ -35,6 +43,20 @@ fn containments() -> Vec<String> {
         Ok(names) => names.split(',').map(str::to_owned).collect(),
         Err(_) => CONTAINMENTS.iter().map(|&name| name.to_owned()).collect(),
     }
+}
+
+/// Waits for files in one directory.
+async fn appear(dir: &Path, names: &[String]) {
+    let words: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut watch = neap::watch::Watch::new(dir, &words).unwrap();
+    let there = async {
+        while !names.iter().all(|name| dir.join(name).exists()) {
+            watch.changed().await;
+        }
+    };
+    let is_late = tokio::time::timeout(PATIENCE, there).await.is_err();
+    let missing: Vec<_> = names.iter().filter(|name| !dir.join(name).exists()).collect();
+    assert!(!is_late, "these never came: {missing:?}");
 }
 
 /// Every kind, with and without a leader, as the jobs of one run.
