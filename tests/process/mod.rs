@@ -11,6 +11,7 @@ mod census;
 mod flood;
 mod frozen;
 mod kept;
+mod supervisor;
 mod tally;
 mod tree;
 

@@ -41,11 +41,18 @@ const COURTESY: Duration = Duration::from_millis(100);
 /// Between two rounds of killing. A round that met everybody is the last, so this is seldom waited for.
 const ROUND: Duration = Duration::from_millis(5);
 
+/// What an attempt leaves behind.
+pub(super) enum Rest {
+    Nothing,
+    /// Processes that are to live on.
+    LetGo,
+}
+
 /// Carries out the one attempt that the socket asks for.
 ///
 /// # Errors
 /// There was nobody to ask, or the system refuses what a shim needs; then nothing was started.
-pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signals) -> io::Result<()> {
+pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signals) -> io::Result<Rest> {
     rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let errand = read_errand(&mut socket)?;
@@ -62,11 +69,13 @@ pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signa
         backlog: Backlog::default(),
         pump: None,
         leader: None,
+        rest: Rest::Nothing,
     };
     let _lock = hold(&start.log);
     let ending = attendant.carry_out(&mut start);
+    let rest = std::mem::replace(&mut attendant.rest, Rest::Nothing);
     attendant.deliver(ending);
-    Ok(())
+    Ok(rest)
 }
 
 fn read_errand(socket: &mut UnixStream) -> io::Result<Errand> {
@@ -134,6 +143,7 @@ struct Attendant {
     backlog: Backlog,
     pump: Option<Pump>,
     leader: Option<Leader>,
+    rest: Rest,
 }
 
 impl Attendant {
@@ -192,6 +202,7 @@ impl Attendant {
         while self.reap() {
             let now = Instant::now();
             if self.is_let_go() {
+                self.rest = Rest::LetGo;
                 break;
             }
             if killing.is_none() && self.end_of_patience(now).is_some_and(|until| until <= now) {

@@ -21,6 +21,11 @@ pub(super) fn below(root: u32) -> Vec<Member> {
     all.into_iter().filter(|member| place(member.pid).is_some_and(|place| place.is_alive)).collect()
 }
 
+/// The living children of a process.
+pub(super) fn children_of(parent: u32) -> Vec<u32> {
+    below(parent).into_iter().filter(|member| member.parent == parent).map(|member| member.pid).collect()
+}
+
 /// By the lists that the kernel keeps; `None` when it keeps none.
 fn kin_by_list(root: u32) -> Option<Vec<Member>> {
     let (mut found, mut next) = (Vec::new(), 0);

@@ -1,9 +1,10 @@
 //! The process that is forked: small, with one thread, and with nothing of the host in its memory.
 //!
 //! It reads no message. For every byte that comes with descriptors it forks, and the child (a shim) reads the rest from the
-//! first of these. When a shim dies before its time, the zygote inherits what it held, and kills that.
+//! first of these. When a shim dies before its time, the zygote inherits what it held, and kills that. It inherits as well
+//! what a shim let go, and leaves that alone.
 
-use super::attend::{Signals, attend};
+use super::attend::{Rest, Signals, attend};
 use super::tree;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -47,7 +48,12 @@ struct Zygote {
     requests: OwnedFd,
     signals: Signals,
     shims: BTreeSet<u32>,
+    /// What shims let go, and is our child since.
+    let_go: BTreeSet<u32>,
 }
+
+/// What a shim exits with that let something go.
+const LET_GO: i32 = 2;
 
 fn run() -> io::Result<()> {
     // SAFETY: the host gave us a socket as standard input, and nothing else in this process uses it.
@@ -57,7 +63,8 @@ fn run() -> io::Result<()> {
     // Out of the reach of the terminal: Ctrl-C is for the host.
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let mut zygote = Zygote { requests, signals: Signals::hold()?, shims: BTreeSet::new() };
+    let mut zygote =
+        Zygote { requests, signals: Signals::hold()?, shims: BTreeSet::new(), let_go: BTreeSet::new() };
     let mut is_wanted = true;
     while is_wanted || !zygote.shims.is_empty() {
         zygote.wait(is_wanted);
@@ -127,7 +134,8 @@ impl Zygote {
             attend(UnixStream::from(socket), fds.collect(), Signals::hold()?)
         }));
         let code = match code {
-            Ok(Ok(())) => 0,
+            Ok(Ok(Rest::Nothing)) => 0,
+            Ok(Ok(Rest::LetGo)) => LET_GO,
             Ok(Err(_)) | Err(_) => 1,
         };
         // SAFETY: ends the process without running what belongs to the zygote.
@@ -140,8 +148,13 @@ impl Zygote {
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
-                    let was_shim = self.shims.remove(&(pid.as_raw_nonzero().get() as u32));
-                    is_orphaned |= was_shim && status.exit_status() != Some(0);
+                    let pid = pid.as_raw_nonzero().get() as u32;
+                    self.let_go.remove(&pid);
+                    match self.shims.remove(&pid).then(|| status.exit_status()) {
+                        None | Some(Some(0)) => {}
+                        Some(Some(LET_GO)) => self.adopt(),
+                        Some(Some(_) | None) => is_orphaned = true,
+                    }
                 }
                 Ok(None) => break,
                 Err(rustix::io::Errno::INTR) => {}
@@ -149,11 +162,24 @@ impl Zygote {
             }
         }
         if is_orphaned {
-            while !tree::kill_round(std::process::id(), &self.shims).is_empty() {
+            while !tree::kill_round(std::process::id(), &self.spared()).is_empty() {
                 while let Ok(Some((pid, _))) = wait(WaitOptions::NOHANG) {
-                    self.shims.remove(&(pid.as_raw_nonzero().get() as u32));
+                    let pid = pid.as_raw_nonzero().get() as u32;
+                    self.shims.remove(&pid);
+                    self.let_go.remove(&pid);
                 }
             }
         }
+    }
+
+    /// Notes what a shim has just let go. What another one lost in this moment cannot be told from that; whoever kills a
+    /// supervisor has the host look for the mark of its attempt besides.
+    fn adopt(&mut self) {
+        let children = tree::children_of(std::process::id());
+        self.let_go.extend(children.into_iter().filter(|pid| !self.shims.contains(pid)));
+    }
+
+    fn spared(&self) -> BTreeSet<u32> {
+        &self.shims | &self.let_go
     }
 }
