@@ -463,6 +463,7 @@ pub fn cause_words(cause: &Cause) -> String {
         Cause::Exit { code } => format!("exit {code}"),
         Cause::Signal { signal } => format!("killed by {signal}"),
         Cause::TimedOut => "timed out".into(),
+        Cause::Stalled => "stalled".into(),
         Cause::NotSpawned { message, .. } => format!("not started: {message}"),
         Cause::Lost => "lost: the host died".into(),
         Cause::Hook { message } => format!("hook: {message}"),
@@ -479,7 +480,7 @@ pub fn exit_code(cause: &Cause) -> i32 {
     match cause {
         Cause::Exit { code } => *code,
         Cause::Signal { signal } => 128 + signal.0,
-        Cause::TimedOut => 124,
+        Cause::TimedOut | Cause::Stalled => 124,
         Cause::NotSpawned { why: NotSpawned::NotFound, .. } => 127,
         Cause::NotSpawned { why: NotSpawned::NotExecutable, .. } => 126,
         Cause::NotSpawned { why: NotSpawned::Other, .. } | Cause::Lost => 125,

@@ -30,6 +30,7 @@ pub(super) struct LeafKeys {
     working_dir: Option<String>,
     priority: Option<i32>,
     timeout: Option<Millis>,
+    stall_timeout: Option<Millis>,
     signal: Option<Signal>,
     grace: Option<Millis>,
     retry: Option<Retry>,
@@ -66,6 +67,7 @@ impl LeafKeys {
             "working_dir" => self.working_dir = checker.filled_template(value, key),
             "priority" => self.priority = policy::priority(checker, value),
             "timeout" => self.timeout = checker.span(value, key, false),
+            "stall_timeout" => self.stall_timeout = checker.span(value, key, false),
             "stop" => (self.signal, self.grace) = policy::stop(checker, value, path),
             "stop_signal" | "stop_grace_period" => self.take_compose_name(field, checker),
             "retry" => self.retry = policy::retry(checker, value, path),
@@ -273,6 +275,7 @@ impl<'k> Layers<'k> {
             repeat: self.first(|keys| keys.repeat.clone()),
             priority: self.first(|keys| keys.priority).unwrap_or(0),
             timeout: self.first(|keys| keys.timeout),
+            stall_timeout: self.first(|keys| keys.stall_timeout),
             stop: Stop {
                 signal: self.first(|keys| keys.signal).unwrap_or(usual.signal),
                 grace: self.first(|keys| keys.grace).unwrap_or(usual.grace),

@@ -107,6 +107,9 @@ pub struct Leaf {
     /// How long one attempt may run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Millis>,
+    /// How long a process of it may show no sign of life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall_timeout: Option<Millis>,
     /// How a running attempt is asked to stop.
     #[serde(default)]
     pub stop: Stop,
@@ -167,6 +170,7 @@ impl Leaf {
             repeat: None,
             priority: 0,
             timeout: None,
+            stall_timeout: None,
             stop: Stop::default(),
             log: Log::default(),
             process: Process::default(),

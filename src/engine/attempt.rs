@@ -17,6 +17,13 @@ impl Engine {
         self.judge(attempt);
     }
 
+    /// It shows no sign of life. What is frozen or being stopped need not.
+    pub(super) fn stalled(&mut self, attempt: AttemptId) {
+        if self.is_current(attempt) && matches!(self.state.job(attempt.job).phase, Phase::Running { .. }) {
+            self.stop(attempt.job, StopCause::Stalled);
+        }
+    }
+
     /// What becomes of a job whose attempt just ended.
     fn judge(&mut self, attempt: AttemptId) {
         let job = attempt.job;
@@ -26,6 +33,7 @@ impl Engine {
         let outcome = match (stopped, exit) {
             (Some(StopCause::Cancelled), _) => Outcome::Cancelled,
             (Some(StopCause::TimedOut), _) => Outcome::Failed { cause: Cause::TimedOut },
+            (Some(StopCause::Stalled), _) => Outcome::Failed { cause: Cause::Stalled },
             (Some(StopCause::NotNeeded { job }), _) => Outcome::Skipped { why: Skip::NotNeeded { job } },
             (None, Exit::Skipped { reason }) => Outcome::Skipped { why: Skip::Asked { reason } },
             (None, exit) => match cause_of(&exit) {
@@ -221,6 +229,7 @@ fn allows(retry: &Retry, cause: &Cause) -> bool {
         Cause::Exit { code } => Some(*code),
         Cause::Signal { .. }
         | Cause::TimedOut
+        | Cause::Stalled
         | Cause::NotSpawned { .. }
         | Cause::Lost
         | Cause::Hook { .. }

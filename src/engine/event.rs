@@ -335,6 +335,8 @@ pub enum StopCause {
     Cancelled,
     /// It ran longer than its timeout.
     TimedOut,
+    /// It showed no sign of life for too long.
+    Stalled,
     /// Because of this job of its run nobody needs it any more.
     NotNeeded { job: u32 },
 }
@@ -363,6 +365,8 @@ pub enum Cause {
     Signal { signal: Signal },
     /// It ran longer than its timeout.
     TimedOut,
+    /// It showed no sign of life for too long.
+    Stalled,
     /// It could not be started.
     NotSpawned { why: NotSpawned, message: String },
     /// The host died and nobody saw how it ended.

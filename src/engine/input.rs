@@ -32,6 +32,8 @@ pub enum Input {
     Schedules(Vec<Armed>),
     /// The runner says that nothing of the attempt is left.
     Ended { attempt: AttemptId, exit: Exit, usage: Option<Usage>, outputs: Params },
+    /// The runner says that the attempt has shown no sign of life for as long as its definition allows.
+    Stalled { attempt: AttemptId },
     /// What was open about a job is found out.
     Prepared { job: JobId, found: Preparation },
     /// A person decided over an attempt that waits for that.

@@ -95,6 +95,7 @@ impl Engine {
             Input::ResumeTask { task, by } => self.resume_task(task, by),
             Input::Schedules(schedules) => self.arm(schedules),
             Input::Ended { attempt, exit, usage, outputs } => self.ended(attempt, exit, usage, outputs),
+            Input::Stalled { attempt } => self.stalled(attempt),
             Input::Prepared { job, found } => self.prepared(job, found),
             Input::Decide { attempt, approved, by, reason } => self.decide(attempt, approved, by, reason),
             Input::Owe { attempt, item } => self.owe(attempt, item),

@@ -139,6 +139,7 @@ fn start_of(action: Action, place: &Place<'_>) -> Start {
         env: place.env.into(),
         log: place.log.into(),
         log_mode: LogMode::Merged,
+        stall_timeout: None,
         on_leak: OnLeak::Kill,
         on_host_death: OnHostDeath::Kill,
         watch_lines: false,

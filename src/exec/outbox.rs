@@ -12,18 +12,30 @@ pub(super) struct Outbox {
     // Keeps its place in the queue of senders when a wait is given up, which a plain sender would not.
     sender: PollSender<Report>,
     spawned: Option<Report>,
+    stalled: Option<Report>,
     backlog: Backlog,
 }
 
 impl Outbox {
     /// Nothing yet.
     pub(super) fn new(attempt: AttemptId, reports: Reports) -> Outbox {
-        Outbox { attempt, sender: PollSender::new(reports), spawned: None, backlog: Backlog::default() }
+        Outbox {
+            attempt,
+            sender: PollSender::new(reports),
+            spawned: None,
+            stalled: None,
+            backlog: Backlog::default(),
+        }
     }
 
     /// Wants the host to know that the attempt runs.
     pub(super) fn spawned(&mut self, pid: Option<u32>) {
         self.spawned = Some(Report::Spawned { attempt: self.attempt, pid });
+    }
+
+    /// Wants the host to know that it shows no sign of life.
+    pub(super) fn stalled(&mut self) {
+        self.stalled = Some(Report::Stalled { attempt: self.attempt });
     }
 
     /// Wants the host to know a line.
@@ -38,7 +50,7 @@ impl Outbox {
 
     /// Whether [`Outbox::deliver_one`] has anything to do.
     pub(super) fn is_empty(&self) -> bool {
-        self.spawned.is_none() && self.backlog.is_empty()
+        self.spawned.is_none() && self.stalled.is_none() && self.backlog.is_empty()
     }
 
     /// Waits for the host and hands it the next report. Nothing is lost when the wait is given up.
@@ -76,7 +88,9 @@ impl Outbox {
         if let Some(spawned) = self.spawned.take() {
             return Some(spawned);
         }
-        let (lines, dropped) = self.backlog.take()?;
-        Some(Report::Lines { attempt: self.attempt, lines, dropped })
+        if let Some((lines, dropped)) = self.backlog.take() {
+            return Some(Report::Lines { attempt: self.attempt, lines, dropped });
+        }
+        self.stalled.take()
     }
 }

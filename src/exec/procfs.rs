@@ -33,6 +33,31 @@ pub(super) fn place(pid: u32) -> Option<Place> {
     parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// What a process has used up so far, as a number that grows while it does anything: ticks of the processor, and bytes that
+/// it read and wrote. Zero for one that is gone.
+pub(super) fn effort(pid: u32) -> u64 {
+    let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    ticks(&read("stat")).unwrap_or(0).wrapping_add(transferred(&read("io")))
+}
+
+/// Time in user mode and in the kernel: the 14th and the 15th field.
+fn ticks(stat: &[u8]) -> Option<u64> {
+    let rest = &stat[memchr::memrchr(b')', stat)? + 1..];
+    let mut fields = std::str::from_utf8(rest).ok()?.split_ascii_whitespace().skip(11);
+    let (user, system) = (fields.next()?.parse::<u64>().ok()?, fields.next()?.parse::<u64>().ok()?);
+    Some(user.wrapping_add(system))
+}
+
+/// `rchar` and `wchar`: all that went through the system calls, also what never reached a disk.
+fn transferred(io: &[u8]) -> u64 {
+    let text = String::from_utf8_lossy(io);
+    let numbers = text.lines().filter_map(|line| {
+        let (name, number) = line.split_once(": ")?;
+        matches!(name, "rchar" | "wchar").then(|| number.parse::<u64>().ok())?
+    });
+    numbers.fold(0, u64::wrapping_add)
+}
+
 /// The processes of a group that are alive.
 pub(super) fn members(group: u32) -> Vec<u32> {
     let is_member = |pid: &u32| place(*pid).is_some_and(|place| place.is_alive && place.group == group);
@@ -62,6 +87,16 @@ mod tests {
         assert_eq!(parse(b"7 (sh) T 1 7 7 0 -1"), Some(halted));
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"7 (sh)"), None);
+    }
+
+    #[test]
+    fn effort_is_ticks_and_bytes() {
+        let stat = b"7 (a b) S 1 7 7 0 -1 4194304 1 2 3 4 50 60 0 0 20 0 1 0 9";
+        assert_eq!(ticks(stat), Some(110));
+        assert_eq!(ticks(b"7 (a) S 1"), None);
+        assert_eq!(transferred(b"rchar: 10\nwchar: 5\nsyscr: 100\nread_bytes: 7\n"), 15);
+        assert!(effort(std::process::id()) > 0);
+        assert_eq!(effort(u32::MAX), 0);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::joint::Joint;
 use super::mask::Masks;
-use crate::base::AttemptId;
+use crate::base::{AttemptId, Millis};
 use crate::definition::{Action, LogMode, OnHostDeath, OnLeak, Params, Stop};
 use crate::engine::{Exit, Usage};
 use serde::{Deserialize, Serialize};
@@ -119,6 +119,8 @@ pub struct Start {
     /// The file that the job may write `key=value` lines to, `$NEAP_OUTPUT`. The job makes it; it is read and removed
     /// when the attempt is over. An empty path means none.
     pub outputs: PathBuf,
+    /// How long it may show no sign of life before that is reported. It takes a supervisor to know.
+    pub stall_timeout: Option<Millis>,
     /// What becomes of processes that outlive the first one. Without a supervisor those of its group are killed.
     pub on_leak: OnLeak,
     /// What becomes of it when this host dies. Without a supervisor the next host [sweeps](super::sweep()) it away.
@@ -186,6 +188,12 @@ pub enum Report {
         lines: Vec<Line>,
         /// How many lines just before these were left out because the host was busy; the log has them.
         dropped: u64,
+    },
+    /// It has shown no sign of life for as long as it may: no output, no processor time, nothing read or written. It goes on
+    /// for now.
+    Stalled {
+        /// Which attempt.
+        attempt: AttemptId,
     },
     /// It said how far it is. Left out when the host is busy.
     Progress {

@@ -36,6 +36,14 @@ pub(super) fn of_children(leader: u32) -> Usage {
     usage(leader, &look(libc::RUSAGE_CHILDREN))
 }
 
+/// The same as a number that grows with every child that has done anything.
+pub(super) fn spent_on_children() -> u64 {
+    let used = look(libc::RUSAGE_CHILDREN);
+    let micros = |time: libc::timeval| u64::try_from(time.tv_sec * 1_000_000 + time.tv_usec).unwrap_or(0);
+    let faults = u64::try_from(used.ru_minflt).unwrap_or(0);
+    micros(used.ru_utime).wrapping_add(micros(used.ru_stime)).wrapping_add(faults)
+}
+
 fn usage(pid: u32, used: &libc::rusage) -> Usage {
     // A child begins with the memory mark of the program that spawned it (they shared memory until it executed),
     // so a mark that is not above our own says nothing about the child.

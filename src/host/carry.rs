@@ -176,9 +176,10 @@ impl Inner {
                     inner.runner.stop(attempt, Stop { signal, grace });
                 });
             }
-            (StopCause::Cancelled | StopCause::TimedOut | StopCause::NotNeeded { .. }, _) => {
-                self.runner.stop(attempt, stop)
-            }
+            (
+                StopCause::Cancelled | StopCause::TimedOut | StopCause::Stalled | StopCause::NotNeeded { .. },
+                _,
+            ) => self.runner.stop(attempt, stop),
         }
     }
 

@@ -69,6 +69,7 @@ impl Inner {
                 stdout,
                 outputs: beside(self.log_of(run, attempt), OUTPUTS),
                 log_mode: leaf.log.mode,
+                stall_timeout: leaf.stall_timeout,
                 on_leak: leaf.process.on_leak,
                 on_host_death: self.on_death_of(run, leaf),
             }))

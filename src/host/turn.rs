@@ -117,6 +117,7 @@ impl Turn {
                 self.tell(Input::Ended { attempt, exit, usage, outputs }, None, batch);
             }
             Report::Spawned { attempt, pid } => self.inner.spawned(attempt, pid),
+            Report::Stalled { attempt } => self.tell(Input::Stalled { attempt }, None, batch),
             Report::Lines { attempt, lines, dropped } => self.inner.lines(attempt, lines, dropped),
             Report::Progress { attempt, percent, message } => {
                 let message = Some(message).filter(|message| !message.is_empty());

@@ -6,4 +6,5 @@ mod host;
 mod interrupt;
 mod logs;
 mod run;
+mod stalled;
 pub(crate) mod support;

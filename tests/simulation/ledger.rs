@@ -105,6 +105,8 @@ impl Ledger {
                 assert_eq!(clock.since.replace(record.at), None, "{attempt:?} was not frozen");
             }
             Event::AttemptStopping { attempt, cause } => {
+                let is_awake = self.clocks.get(attempt).is_some_and(|clock| clock.since.is_some());
+                assert!(*cause != StopCause::Stalled || is_awake, "{attempt:?} stalled frozen");
                 if *cause == StopCause::TimedOut {
                     let clock = &self.clocks[attempt];
                     let since = clock.since.unwrap_or_else(|| panic!("{attempt:?} timed out frozen"));

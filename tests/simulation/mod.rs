@@ -263,9 +263,13 @@ impl World {
     fn freeze_or_thaw(&mut self) {
         let going: Vec<JobId> = self.engine.state().going().collect();
         let Some(&job) = going.get(self.rng.below(going.len().max(1) as u64) as usize) else { return };
-        match self.rng.one_in(2) {
-            true => self.tell(Input::PauseJob { job, by: me(), reason: None }),
-            false => self.tell(Input::ResumeJob { job, by: me() }),
+        match self.rng.below(5) {
+            0 => {
+                let attempt = self.engine.state().attempt(job);
+                self.tell(Input::Stalled { attempt });
+            }
+            1..=2 => self.tell(Input::PauseJob { job, by: me(), reason: None }),
+            _ => self.tell(Input::ResumeJob { job, by: me() }),
         }
     }
 

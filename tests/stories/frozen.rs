@@ -107,3 +107,32 @@ fn a_frozen_job_that_survives_is_frozen_again() {
         ",
     );
 }
+
+/// No sign of life counts only of what runs, and only as long as nothing else has stopped it.
+#[test]
+fn a_stalled_job_is_stopped_unless_it_is_frozen_or_stopped_already() {
+    let mut story = slow();
+    story.at(0).submit();
+    story.at(10).freezes("a");
+    story.at(20).stalls("a.1");
+    story.at(30).thaws("a");
+    story.at(40).stalls("a.1");
+    story.at(41).stalls("a.1");
+    story.at(42).cancel();
+    story.at(50).ends("a.1", code(143));
+    story.check(
+        "
+        @0  run created
+            a queued
+            a.1 started                          -> start a.1
+        @10 a.1 frozen                           -> freeze a.1
+        @30 a.1 goes on                          -> thaw a.1
+        @40 a.1 stopping: Stalled                -> stop a.1, grace 30
+        @42 run cancelled by me
+            b finished: cancelled
+        @50 a.1 ended: exit 143
+            a finished: stalled
+            run finished: failed at a
+        ",
+    );
+}

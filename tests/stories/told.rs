@@ -143,6 +143,11 @@ impl Story {
         self.tell(Input::Resume { run: RunId(1), by: me() })
     }
 
+    pub(super) fn stalls(&mut self, attempt: &str) -> &mut Story {
+        let attempt = self.attempt(RunId(1), attempt);
+        self.tell(Input::Stalled { attempt })
+    }
+
     pub(super) fn freezes(&mut self, job: &str) -> &mut Story {
         let job = self.job_named(job);
         self.tell(Input::PauseJob { job, by: me(), reason: None })
@@ -365,6 +370,7 @@ impl Story {
                 Cause::Exit { code } => format!("exit {code}"),
                 Cause::Signal { signal } => signal.to_string(),
                 Cause::TimedOut => "timed out".into(),
+                Cause::Stalled => "stalled".into(),
                 Cause::NotSpawned { message, .. } => format!("not spawned: {message}"),
                 Cause::Lost => "lost".into(),
                 Cause::Hook { message } => format!("hook: {message}"),
@@ -394,7 +400,7 @@ impl Story {
     fn stop_cause(&self, cause: StopCause) -> String {
         match cause {
             StopCause::NotNeeded { job } => format!("not needed after {}", self.name(job)),
-            StopCause::Cancelled | StopCause::TimedOut => format!("{cause:?}"),
+            StopCause::Cancelled | StopCause::TimedOut | StopCause::Stalled => format!("{cause:?}"),
         }
     }
 

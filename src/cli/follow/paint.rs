@@ -152,6 +152,7 @@ fn job_strip(job: &Open<'_>, width: usize, now: Moment, asked: Asked, columns: u
             let why = match cause {
                 StopCause::Cancelled => "asked to stop",
                 StopCause::TimedOut => "timed out, asked to stop",
+                StopCause::Stalled => "stalled, asked to stop",
                 StopCause::NotNeeded { .. } => "not needed any more, asked to stop",
             };
             let left = (job.since + job.grace) - now;

@@ -89,6 +89,7 @@ fn cause_field(cause: &Cause) -> String {
         Cause::Exit { code } => format!("exit={code}"),
         Cause::Signal { signal } => format!("signal={signal}"),
         Cause::TimedOut => "timed_out".into(),
+        Cause::Stalled => "stalled".into(),
         Cause::NotSpawned { message, .. } => format!("not_started={message:?}"),
         Cause::Lost => "lost".into(),
         Cause::Hook { message } => format!("hook={message:?}"),

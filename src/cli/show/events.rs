@@ -116,6 +116,7 @@ fn stop(cause: StopCause) -> &'static str {
     match cause {
         StopCause::Cancelled => "its run was cancelled",
         StopCause::TimedOut => "it ran longer than its timeout",
+        StopCause::Stalled => "it showed no sign of life",
         StopCause::NotNeeded { .. } => "nobody needs it any more",
     }
 }

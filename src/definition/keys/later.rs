@@ -30,7 +30,6 @@ pub(super) const JOB: &[Later] = &[
         "use `timeout`, which holds for one attempt, and `retry`",
     ),
     later("timeout_queue", "How long it may wait for a slot."),
-    until("stall_timeout", "How long it may show no sign of life.", "use `timeout`"),
     until(
         "catchup",
         "What happens to slots that were missed.",

@@ -37,6 +37,16 @@ pub(super) const SUBJECT: Subject = Subject {
                  `retry` the next attempt has the whole time again.",
             )
             .example("run: ./backup\ntimeout: 30m\n"),
+        Key::new("stall_timeout", Shape::Duration { may_be_zero: false }, "How long it may show no sign of life.")
+            .at(Places::JOBS)
+            .without("no limit")
+            .more(
+                "Signs of life are output, processor time and anything read or written, of the process and of all that it has \
+                 started. Without any of them for so long the attempt is stopped as `stop` says and counts as failed, with \
+                 exit code 124. It is looked for now and then, so it may take a quarter longer. It holds for processes, and \
+                 takes a supervisor.",
+            )
+            .example("run: rclone copy out remote:backups/\nstall_timeout: 2m\n"),
         Key::new("stop", Shape::Object(&STOP), "How a running attempt is asked to stop.")
             .at(Places::JOBS)
             .without("SIGTERM, and 10 seconds")

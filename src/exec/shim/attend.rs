@@ -4,6 +4,7 @@
 //! are reaped nowhere else, so no number of theirs can mean another process while it is used.
 
 use super::adopt::{door_of, end_of};
+use super::life::Life;
 use super::link::Link;
 use super::pump::Pump;
 use super::tree::{self, Member};
@@ -69,6 +70,8 @@ pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signa
         backlog: Backlog::default(),
         pump: None,
         leader: None,
+        life: None,
+        is_frozen: false,
         rest: Rest::Nothing,
     };
     let _lock = hold(&start.log);
@@ -143,6 +146,9 @@ struct Attendant {
     backlog: Backlog,
     pump: Option<Pump>,
     leader: Option<Leader>,
+    /// While it may not be silent for ever.
+    life: Option<Life>,
+    is_frozen: bool,
     rest: Rest,
 }
 
@@ -180,6 +186,8 @@ impl Attendant {
                 Ok(running) => {
                     let Launched { pid, output, script } = launch.launched(running);
                     (self.leader, self.pump) = (Some(Leader { pid, ended: None }), output);
+                    let limit = start.stall_timeout.map(|limit| limit.to_duration());
+                    self.life = limit.map(|limit| Life::new(limit, Instant::now()));
                     self.say(&ToHost::Spawned { pid });
                     return Ok(script);
                 }
@@ -221,11 +229,30 @@ impl Attendant {
                     killing.round();
                     Some(ROUND)
                 }
-                None => self.end_of_patience(now).map(|until| until - now),
+                None => {
+                    self.look_for_life(now);
+                    let next = [self.end_of_patience(now), self.next_look()].into_iter().flatten().min();
+                    next.map(|next| next.saturating_duration_since(now))
+                }
             };
             self.wait(wait);
         }
         killing.filter(|killing| killing.is_leak).map_or(0, |killing| killing.met.len() as u32)
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        let is_watched = !self.is_frozen && matches!(self.order, Order::GoOn);
+        self.life.as_ref().filter(|_| is_watched)?.next_look()
+    }
+
+    fn look_for_life(&mut self, now: Instant) {
+        if self.next_look().is_none_or(|next| now < next) {
+            return;
+        }
+        let output = self.pump.as_ref().map_or(0, Pump::total);
+        if self.life.as_mut().is_some_and(|life| life.is_stalled(now, own_pid(), output)) {
+            self.say(&ToHost::Stalled);
+        }
     }
 
     /// Whether what is still there is nobody's business any more.
@@ -383,6 +410,9 @@ impl Attendant {
             Host::Awaited(door) => {
                 if let Some(link) = door.answer() {
                     self.host = Host::Linked(link);
+                    if let Some(life) = &mut self.life {
+                        life.tell_again();
+                    }
                     if let Some(leader) = &self.leader {
                         self.say(&ToHost::Spawned { pid: leader.pid });
                     }
@@ -409,8 +439,17 @@ impl Attendant {
             (ToShim::Forget, _)
             | (ToShim::Stop { .. } | ToShim::Pause | ToShim::Resume, Order::Kill)
             | (ToShim::Pause | ToShim::Resume, Order::Stop { .. }) => {}
-            (ToShim::Pause, Order::GoOn) => tree::freeze(own_pid()),
-            (ToShim::Resume, Order::GoOn) => tree::signal_all(own_pid(), Signal::CONT),
+            (ToShim::Pause, Order::GoOn) => {
+                self.is_frozen = true;
+                tree::freeze(own_pid());
+            }
+            (ToShim::Resume, Order::GoOn) => {
+                self.is_frozen = false;
+                if let Some(life) = &mut self.life {
+                    life.begin_anew(Instant::now());
+                }
+                tree::signal_all(own_pid(), Signal::CONT);
+            }
             (ToShim::Kill, _) => self.order = Order::Kill,
             (ToShim::Stop { grace, .. }, Order::Stop { until }) => {
                 let other = after(grace.to_duration());

@@ -19,6 +19,7 @@
 //! | `zygote` | the process that is forked |
 //! | `attend` | the shim: one attempt from its first moment to its last |
 //! | `tree` | all that descends from a process |
+//! | `life` | whether the attempt shows a sign of life |
 //! | `pump` | reading what the attempt writes |
 //! | `link` | the shim's side of the socket |
 //! | `nursery` | the host's side: how shims come to be |
@@ -27,6 +28,7 @@
 
 mod adopt;
 mod attend;
+mod life;
 mod link;
 mod nursery;
 mod pump;

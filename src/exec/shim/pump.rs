@@ -13,6 +13,8 @@ pub(super) struct Pump {
     flow: Flow,
     pipes: [Option<OwnedFd>; 2],
     buffer: Vec<u8>,
+    /// Bytes that were read.
+    total: u64,
 }
 
 impl Pump {
@@ -21,7 +23,12 @@ impl Pump {
         for pipe in channels.readers.iter().flatten() {
             fcntl_setfl(pipe, OFlags::NONBLOCK)?;
         }
-        Ok(Pump { flow: channels.flow, pipes: channels.readers, buffer: vec![0; PIECE] })
+        Ok(Pump { flow: channels.flow, pipes: channels.readers, buffer: vec![0; PIECE], total: 0 })
+    }
+
+    /// How many bytes were read so far.
+    pub(super) fn total(&self) -> u64 {
+        self.total
     }
 
     /// What to wait for.
@@ -49,6 +56,7 @@ impl Pump {
         let Some(pipe) = &self.pipes[index] else { return false };
         match rustix::io::read(pipe, &mut self.buffer) {
             Ok(length) if length > 0 => {
+                self.total += length as u64;
                 self.flow.feed(index, &self.buffer[..length], emit);
                 true
             }

@@ -55,6 +55,7 @@ impl Talk {
                         outbox.dropped(dropped);
                         lines.into_iter().for_each(|line| outbox.push(line));
                     }
+                    Ok(ToHost::Stalled) => outbox.stalled(),
                     Ok(ToHost::Ended(ending)) => return Told::Ended(ending),
                     Err(_) => return Told::Died,
                 },

@@ -31,6 +31,7 @@ pub(super) struct Errand {
     stdin: Input,
     stdout: Target,
     outputs: Text,
+    stall_timeout: Option<Millis>,
     on_leak: OnLeak,
     on_host_death: OnHostDeath,
 }
@@ -72,6 +73,8 @@ pub(super) enum ToHost {
     Spawned { pid: u32 },
     /// It wrote something.
     Lines { lines: Vec<Line>, dropped: u64 },
+    /// It has shown no sign of life for as long as it may.
+    Stalled,
     /// Nothing of it is left. The last that is said.
     Ended(Ending),
 }
@@ -139,6 +142,7 @@ impl Errand {
             stdin,
             stdout,
             outputs: start.outputs.clone().into(),
+            stall_timeout: start.stall_timeout,
             on_leak: start.on_leak,
             on_host_death: start.on_host_death,
         };
@@ -174,6 +178,7 @@ impl Errand {
             stdin,
             stdout,
             outputs: self.outputs.into(),
+            stall_timeout: self.stall_timeout,
             on_leak: self.on_leak,
             on_host_death: self.on_host_death,
         }

@@ -6,6 +6,7 @@
 
 use super::attend::{Rest, Signals, attend};
 use super::tree;
+use super::wire::{Ending, ToHost, framed};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{WaitOptions, wait};
@@ -15,6 +16,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 /// The one word on the command line that makes a program a zygote.
 pub(super) const WORD: &str = "__zygote";
@@ -88,7 +90,7 @@ impl Zygote {
     fn serve(&mut self) -> io::Result<bool> {
         loop {
             match self.receive() {
-                Ok(Some(fds)) => self.bear(fds)?,
+                Ok(Some(fds)) => self.bear(fds),
                 Ok(None) => return Ok(false),
                 Err(rustix::io::Errno::AGAIN) => return Ok(true),
                 Err(rustix::io::Errno::INTR) => {}
@@ -112,15 +114,12 @@ impl Zygote {
         Ok((got.bytes > 0).then_some(fds))
     }
 
-    fn bear(&mut self, fds: Vec<OwnedFd>) -> io::Result<()> {
-        // SAFETY: this process has one thread, so its child may do whatever a process may do.
-        match unsafe { libc::fork() } {
-            // Dropping the socket tells the host that there is no shim.
-            -1 => {}
-            0 => self.be_a_shim(fds),
-            pid => drop(self.shims.insert(pid as u32)),
+    fn bear(&mut self, fds: Vec<OwnedFd>) {
+        match fork_patiently() {
+            Err(error) => refuse(fds, &error),
+            Ok(0) => self.be_a_shim(fds),
+            Ok(pid) => drop(self.shims.insert(pid)),
         }
-        Ok(())
     }
 
     fn be_a_shim(&self, fds: Vec<OwnedFd>) -> ! {
@@ -181,5 +180,32 @@ impl Zygote {
 
     fn spared(&self) -> BTreeSet<u32> {
         &self.shims | &self.let_go
+    }
+}
+
+/// Tries again for about 2.5 s while the machine is short of processes or memory: other processes give them back.
+fn fork_patiently() -> io::Result<u32> {
+    let mut wait = Duration::from_millis(10);
+    loop {
+        // SAFETY: this process has one thread, so its child may do whatever a process may do.
+        let pid = unsafe { libc::fork() };
+        if let Ok(pid) = u32::try_from(pid) {
+            return Ok(pid);
+        }
+        let error = io::Error::last_os_error();
+        if wait > Duration::from_secs(2) {
+            return Err(error);
+        }
+        std::thread::sleep(wait);
+        wait *= 2;
+    }
+}
+
+/// Says in the place of the shim that there is none.
+fn refuse(fds: Vec<OwnedFd>, error: &io::Error) {
+    let ending = Ending::not_started(format!("there is no supervisor for it: {error}"));
+    if let Some(socket) = fds.into_iter().next() {
+        // A host that is gone does not want to know.
+        let _ = UnixStream::from(socket).write_all(&framed(&ToHost::Ended(ending)));
     }
 }

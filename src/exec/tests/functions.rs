@@ -83,6 +83,7 @@ async fn what_a_function_says_is_reported() {
                 assert_eq!((percent, message.as_str()), (40, "nearly"));
             }
             Report::Spawned { pid, .. } => assert_eq!(pid, None),
+            Report::Stalled { .. } => panic!("a function is not watched"),
             Report::Ended { .. } => break,
         }
     }
@@ -141,7 +142,7 @@ async fn a_function_cannot_tell_a_secret() {
         match bench.next().await {
             Report::Lines { lines: more, .. } => lines.extend(more.into_iter().map(|line| line.text)),
             Report::Progress { message, .. } => words = message,
-            Report::Spawned { .. } => {}
+            Report::Spawned { .. } | Report::Stalled { .. } => {}
             Report::Ended { outputs, outputs_cut, .. } => {
                 assert!(!outputs_cut);
                 break outputs;

@@ -79,6 +79,7 @@ impl Bench {
             stdout: Stdout::Log,
             outputs: self.path(&format!("{number}.outputs")),
             log_mode: LogMode::Merged,
+            stall_timeout: None,
             on_leak: OnLeak::Kill,
             on_host_death: OnHostDeath::Kill,
         }
@@ -107,7 +108,7 @@ impl Bench {
         let (mut all, mut left_out) = (Vec::new(), 0);
         loop {
             match self.next().await {
-                Report::Spawned { .. } | Report::Progress { .. } => {}
+                Report::Spawned { .. } | Report::Stalled { .. } | Report::Progress { .. } => {}
                 Report::Lines { lines, dropped, .. } => {
                     all.extend(lines.into_iter().map(|line| line.text));
                     left_out += dropped;

@@ -68,7 +68,7 @@ async fn lines_know_their_stream() {
         match bench.next().await {
             Report::Lines { lines, .. } => all.extend(lines),
             Report::Ended { .. } => break,
-            Report::Spawned { .. } | Report::Progress { .. } => {}
+            Report::Spawned { .. } | Report::Stalled { .. } | Report::Progress { .. } => {}
         }
     }
     let line = |stream, text: &str| Line { stream, text: text.into() };
