@@ -17,6 +17,8 @@ pub(super) struct Orders(Mutex<HashMap<AttemptId, watch::Sender<Order>>>);
 /// What one attempt is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
+    /// Whatever the last host wanted. An attempt that is taken up begins so; whether it is frozen, its shim knows.
+    AsItWas,
     /// Go on.
     GoOn,
     /// Stand still, until it is to go on.
@@ -57,9 +59,11 @@ impl Orders {
         if let Some(sender) = self.all().get(&attempt) {
             sender.send_if_modified(|order| {
                 let next = match *order {
-                    Order::GoOn if stands_still => Order::StandStill,
-                    Order::StandStill if !stands_still => Order::GoOn,
-                    Order::GoOn | Order::StandStill | Order::Stop { .. } | Order::Kill => return false,
+                    Order::AsItWas | Order::GoOn if stands_still => Order::StandStill,
+                    Order::AsItWas | Order::StandStill if !stands_still => Order::GoOn,
+                    Order::AsItWas | Order::GoOn | Order::StandStill | Order::Stop { .. } | Order::Kill => {
+                        return false;
+                    }
                 };
                 *order = next;
                 true
@@ -88,8 +92,10 @@ pub(super) fn standing(first: Order) -> (watch::Sender<Order>, Standing) {
 pub(super) fn tighten(sender: &watch::Sender<Order>, wanted: Order) {
     sender.send_if_modified(|order| {
         let next = match (*order, wanted) {
-            (Order::Kill, _) | (_, Order::GoOn | Order::StandStill) => *order,
-            (_, Order::Kill) | (Order::GoOn | Order::StandStill, Order::Stop { .. }) => wanted,
+            (Order::Kill, _) | (_, Order::AsItWas | Order::GoOn | Order::StandStill) => *order,
+            (_, Order::Kill) | (Order::AsItWas | Order::GoOn | Order::StandStill, Order::Stop { .. }) => {
+                wanted
+            }
             (Order::Stop { signal, until }, Order::Stop { until: other, .. }) => {
                 Order::Stop { signal, until: until.min(other) }
             }
@@ -104,7 +110,7 @@ impl Order {
     /// Whether it ends the attempt.
     fn is_end(&self) -> bool {
         match self {
-            Order::GoOn | Order::StandStill => false,
+            Order::AsItWas | Order::GoOn | Order::StandStill => false,
             Order::Stop { .. } | Order::Kill => true,
         }
     }
@@ -137,7 +143,7 @@ impl Standing {
             Ok(Order::Stop { signal, .. }) => Some(signal),
             Ok(Order::Kill) => None,
             // Nobody is left who could want anything else.
-            Ok(Order::GoOn | Order::StandStill) | Err(_) => pending().await,
+            Ok(Order::AsItWas | Order::GoOn | Order::StandStill) | Err(_) => pending().await,
         }
     }
 
@@ -147,7 +153,7 @@ impl Standing {
             let order = *self.0.borrow_and_update();
             let until = async {
                 match order {
-                    Order::GoOn | Order::StandStill => pending().await,
+                    Order::AsItWas | Order::GoOn | Order::StandStill => pending().await,
                     Order::Stop { until, .. } => tokio::time::sleep_until(until).await,
                     Order::Kill => {}
                 }

@@ -68,7 +68,11 @@ impl LocalProcesses {
 
     /// Sees an attempt through to its end, and reports that.
     fn see_through(&self, attempt: AttemptId, begin: Begin, reports: Reports) {
-        let first = if self.attempts.is_closed() { Order::Kill } else { Order::GoOn };
+        let first = match &begin {
+            _ if self.attempts.is_closed() => Order::Kill,
+            Begin::Start(_) | Begin::Over(_) => Order::GoOn,
+            Begin::Going(..) => Order::AsItWas,
+        };
         let (shared, mut orders) = (Arc::clone(&self.shared), self.shared.orders.enter(attempt, first));
         let work = async move {
             let mut outbox = Outbox::new(attempt, reports.clone());

@@ -73,6 +73,7 @@ impl Leader {
             };
             let Some(order) = order else { return self.exited().await };
             match order {
+                Order::AsItWas => {}
                 Order::StandStill => self.signal(Signal::STOP),
                 Order::GoOn => self.signal(Signal::CONT),
                 Order::Stop { signal, .. } => break Some(signal),

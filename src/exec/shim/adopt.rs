@@ -3,6 +3,7 @@
 use super::talk::Talk;
 use super::wire::Ending;
 use crate::base::AttemptId;
+use crate::exec::orders::Order;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use std::fs::File;
 use std::io;
@@ -40,7 +41,7 @@ pub(in crate::exec) async fn adopt(attempt: AttemptId, log: &Path) -> Adopted {
             return take_end(log).map_or(Adopted::Gone, Adopted::Ended);
         }
         if let Ok(socket) = knock(attempt, log).await {
-            return Adopted::Going(Talk::over(socket));
+            return Adopted::Going(Talk::over(socket, Order::AsItWas));
         }
         if Instant::now() > until {
             return Adopted::Stuck;
@@ -97,7 +98,9 @@ mod tests {
     use super::*;
     use crate::base::{JobId, RunId};
     use crate::engine::Exit;
+    use crate::exec::shim::wire::{ToShim, framed};
     use crate::exec::{Fate, LocalProcesses, Report, Runner};
+    use std::io::Read;
     use std::os::unix::net::UnixListener;
 
     const ATTEMPT: AttemptId = AttemptId { job: JobId { run: RunId(1), index: 0 }, number: 1 };
@@ -141,5 +144,29 @@ mod tests {
         drop((UnixListener::bind(&door).unwrap(), lock));
         assert!(matches!(adopt(ATTEMPT, &log).await, Adopted::Gone));
         assert!(!door.exists());
+    }
+
+    /// The one that was told to let it go on may have died before it could say so.
+    #[tokio::test]
+    async fn a_shim_that_is_taken_up_is_told_to_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, lock) = held(dir.path());
+        let (_, _, door) = door_of(ATTEMPT, &log).unwrap();
+        let listener = UnixListener::bind(&door).unwrap();
+        let (reports, mut heard) = tokio::sync::mpsc::channel(8);
+        let processes = LocalProcesses::new(tokio::runtime::Handle::current(), "test");
+        assert_eq!(processes.adopt(ATTEMPT, &log, reports).await, Fate::Going);
+        processes.resume(ATTEMPT);
+        let told = tokio::task::spawn_blocking(move || {
+            let (mut host, _) = listener.accept().unwrap();
+            let mut told = vec![0; framed(&ToShim::Resume).len()];
+            host.read_exact(&mut told).unwrap();
+            std::fs::remove_file(door).unwrap();
+            drop((listener, lock));
+            told
+        });
+        assert_eq!(told.await.unwrap(), framed(&ToShim::Resume));
+        let ended = heard.recv().await.unwrap();
+        assert!(matches!(ended, Report::Ended { exit: Exit::Lost, .. }), "{ended:?}");
     }
 }

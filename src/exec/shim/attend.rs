@@ -58,7 +58,14 @@ pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signa
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let errand = read_errand(&mut socket)?;
     let mut start = errand.into_start(pipes);
-    let host = Host::Linked(Link::new(socket)?);
+    let link = Link::new(socket)?;
+    // In this order: a host that is there now can have no successor yet that looked at the lock in vain, called the attempt
+    // lost, and would not know of what is started here.
+    let _lock = hold(&start.log)?;
+    if link.is_broken() {
+        return Ok(Rest::Nothing);
+    }
+    let host = Host::Linked(link);
     let mut attendant = Attendant {
         attempt: start.attempt,
         log: start.log.clone(),
@@ -71,10 +78,9 @@ pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signa
         pump: None,
         leader: None,
         life: None,
-        is_frozen: false,
         rest: Rest::Nothing,
+        is_frozen: false,
     };
-    let _lock = hold(&start.log);
     let ending = attendant.carry_out(&mut start);
     let rest = std::mem::replace(&mut attendant.rest, Rest::Nothing);
     attendant.deliver(ending);
@@ -95,10 +101,16 @@ fn read_errand(socket: &mut UnixStream) -> io::Result<Errand> {
 }
 
 /// Says to the next host that somebody is here. A log that cannot be opened is told when the attempt starts.
-fn hold(log: &std::path::Path) -> Option<File> {
-    let file = open_log(log).ok()?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-    Some(file)
+///
+/// # Errors
+/// The next host is looking already.
+fn hold(log: &std::path::Path) -> io::Result<Option<File>> {
+    let Ok(file) = open_log(log) else { return Ok(None) };
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(io::ErrorKind::WouldBlock.into()),
+        // A file system that knows no locks.
+        Ok(()) | Err(_) => Ok(Some(file)),
+    }
 }
 
 /// What the host wants of the attempt.
@@ -148,8 +160,8 @@ struct Attendant {
     leader: Option<Leader>,
     /// While it may not be silent for ever.
     life: Option<Life>,
-    is_frozen: bool,
     rest: Rest,
+    is_frozen: bool,
 }
 
 impl Attendant {
@@ -440,16 +452,18 @@ impl Attendant {
             | (ToShim::Stop { .. } | ToShim::Pause | ToShim::Resume, Order::Kill)
             | (ToShim::Pause | ToShim::Resume, Order::Stop { .. }) => {}
             (ToShim::Pause, Order::GoOn) => {
-                self.is_frozen = true;
                 tree::freeze(own_pid());
+                self.is_frozen = true;
             }
-            (ToShim::Resume, Order::GoOn) => {
-                self.is_frozen = false;
+            (ToShim::Resume, Order::GoOn) if self.is_frozen => {
                 if let Some(life) = &mut self.life {
                     life.begin_anew(Instant::now());
                 }
                 tree::signal_all(own_pid(), Signal::CONT);
+                self.is_frozen = false;
             }
+            // What the attempt has halted by itself is not ours to wake.
+            (ToShim::Resume, Order::GoOn) => {}
             (ToShim::Kill, _) => self.order = Order::Kill,
             (ToShim::Stop { grace, .. }, Order::Stop { until }) => {
                 let other = after(grace.to_duration());

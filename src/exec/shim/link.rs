@@ -2,6 +2,8 @@
 
 use super::wire::{Frames, ToHost, ToShim, framed};
 use crate::exec::backlog::Backlog;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 
@@ -21,6 +23,16 @@ impl Link {
 
     pub(super) fn socket(&self) -> &UnixStream {
         &self.socket
+    }
+
+    /// Whether the host is gone already. Takes nothing of what it may have said.
+    pub(super) fn is_broken(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match recv(&self.socket, &mut [0u8; 1][..], flags) {
+            Ok((_, length)) => length == 0,
+            Err(Errno::AGAIN | Errno::INTR) => false,
+            Err(_) => true,
+        }
     }
 
     /// Whether something waits for the host to take it.
@@ -78,5 +90,22 @@ impl Link {
                 heard.push(message);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_is_gone_is_noticed_without_taking_what_it_said() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut link = Link::new(ours).unwrap();
+        assert!(!link.is_broken());
+        theirs.write_all(&framed(&ToShim::Kill)).unwrap();
+        assert!(!link.is_broken());
+        assert!(matches!(link.hear().unwrap()[..], [ToShim::Kill]));
+        drop(theirs);
+        assert!(link.is_broken());
     }
 }

@@ -15,6 +15,8 @@ use tokio::time::Instant;
 pub(in crate::exec) struct Talk {
     socket: UnixStream,
     frames: Frames,
+    /// What the shim was told last.
+    known: Order,
 }
 
 /// What came of it.
@@ -34,20 +36,20 @@ impl Talk {
     /// There is no shim to be had, or one of the pipes is taken.
     pub(in crate::exec) async fn begin(nursery: &Nursery, start: &mut Start) -> io::Result<Talk> {
         let (errand, pipes) = Errand::of(start)?;
-        let mut talk = Talk::over(nursery.bear(&pipes).await?);
+        let mut talk = Talk::over(nursery.bear(&pipes).await?, Order::GoOn);
         drop(pipes);
         talk.socket.write_all(&framed(&errand)).await?;
         Ok(talk)
     }
 
-    pub(super) fn over(socket: UnixStream) -> Talk {
-        Talk { socket, frames: Frames::default() }
+    pub(super) fn over(socket: UnixStream, known: Order) -> Talk {
+        Talk { socket, frames: Frames::default(), known }
     }
 
     /// Passes orders on and reports back until the attempt is over.
     pub(in crate::exec) async fn go_on(&mut self, orders: &mut Standing, outbox: &mut Outbox) -> Told {
-        let mut known = Order::GoOn;
         loop {
+            let known = self.known;
             tokio::select! {
                 heard = self.hear() => match heard {
                     Ok(ToHost::Spawned { pid }) => outbox.spawned(Some(pid)),
@@ -61,7 +63,7 @@ impl Talk {
                 },
                 order = orders.other_than(known) => {
                     let Some(order) = order else { return Told::Left };
-                    known = order;
+                    self.known = order;
                     // A shim that cannot be told is dead, and the next reading says so.
                     let _ = self.say(order).await;
                 }
@@ -78,6 +80,7 @@ impl Talk {
 
     async fn say(&mut self, order: Order) -> io::Result<()> {
         let message = match order {
+            Order::AsItWas => return Ok(()),
             Order::GoOn => ToShim::Resume,
             Order::StandStill => ToShim::Pause,
             Order::Stop { signal, until } => {
