@@ -77,19 +77,19 @@ fn kin_by_search(root: u32) -> Vec<Member> {
 }
 
 /// Sends a signal to one member, unless it is gone and its number belongs to somebody else by now.
-pub(super) fn signal(member: Member, signal: Signal) {
+fn signal(root: u32, member: Member, signal: Signal) {
     let Some(pid) = i32::try_from(member.pid).ok().and_then(Pid::from_raw) else { return };
     let Ok(held) = pidfd_open(pid, PidfdFlags::empty()) else { return };
-    // Only now is the number sure to mean the process that is looked at. One that was orphaned meanwhile has another
-    // parent and is met in the next round.
-    if place(member.pid).is_some_and(|place| place.parent == member.parent) {
+    // Only now is the number sure to mean the process that is looked at. One whose parent has just died of the same signal
+    // belongs to the reaper.
+    if place(member.pid).is_some_and(|place| place.parent == member.parent || place.parent == root) {
         let _ = pidfd_send_signal(held, signal);
     }
 }
 
 /// Sends a signal to everything below `root`.
 pub(super) fn signal_all(root: u32, one: Signal) {
-    below(root).into_iter().for_each(|member| signal(member, one));
+    below(root).into_iter().for_each(|member| signal(root, member, one));
 }
 
 /// Rounds of freezing at most. One more than a tree is deep is enough; one that forks all the time needs some more.
@@ -103,7 +103,7 @@ pub(super) fn freeze(root: u32) {
         if running.is_empty() {
             return;
         }
-        running.into_iter().for_each(|member| signal(member, Signal::STOP));
+        running.into_iter().for_each(|member| signal(root, member, Signal::STOP));
         // A process notices on its way out of the kernel; seldom more than the first two rounds are needed.
         std::thread::sleep(std::time::Duration::from_micros(100 << round.min(5)));
     }
@@ -112,9 +112,9 @@ pub(super) fn freeze(root: u32) {
 /// One round of killing everything below `root` but `spared` and what descends from those. Returns whom it met.
 pub(super) fn kill_round(root: u32, spared: &BTreeSet<u32>) -> Vec<Member> {
     let met = others(root, spared);
-    met.iter().for_each(|member| signal(*member, Signal::STOP));
+    met.iter().for_each(|member| signal(root, *member, Signal::STOP));
     let halted = others(root, spared);
-    halted.iter().for_each(|member| signal(*member, Signal::KILL));
+    halted.iter().for_each(|member| signal(root, *member, Signal::KILL));
     halted
 }
 
@@ -153,5 +153,17 @@ mod tests {
         while !kill_round(shell.id(), &BTreeSet::new()).is_empty() {}
         assert!(below(shell.id()).is_empty());
         shell.wait().unwrap();
+    }
+
+    /// Whoever is signalled first may die of it before the others are met.
+    #[test]
+    fn whoever_lost_its_parent_meanwhile_is_signalled_all_the_same() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let (own, nobody) = (std::process::id(), u32::MAX);
+        let member = Member { pid: child.id(), parent: nobody };
+        signal(nobody - 1, member, Signal::KILL);
+        assert!(child.try_wait().unwrap().is_none(), "it is not below that one");
+        signal(own, member, Signal::KILL);
+        child.wait().unwrap();
     }
 }
