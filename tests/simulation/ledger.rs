@@ -379,6 +379,7 @@ impl Ledger {
                 return assert_eq!(self.decisions.get(&job), Some(&false), "{job:?} was not rejected");
             }
             (Cause::TimedOut, Some(_)) => stop == Some(&StopCause::TimedOut),
+            (Cause::Stalled, Some(_)) => stop == Some(&StopCause::Stalled),
             (Cause::Exit { code }, Some(Exit::Code { code: other })) => code == other && *code != 0,
             (Cause::Signal { signal }, Some(Exit::Signal { signal: other })) => signal == other,
             (Cause::Outputs { message }, Some(Exit::BadOutputs { message: other })) => message == other,
