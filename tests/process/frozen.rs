@@ -26,7 +26,7 @@ const BURNER: &str = "
 ";
 /// How exact a time limit is that stood still meanwhile. Without optimisation, everything takes longer.
 const EXACT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 50 });
-const LIMIT: Duration = Duration::from_millis(700);
+const LIMIT: Duration = Duration::from_millis(1_000);
 
 fn frozen_for() -> Duration {
     Duration::from_secs(count("FROZEN_S", 2) as u64)
@@ -73,13 +73,13 @@ async fn no_processor_time_passes_and_no_time_of_the_limit() {
     let batch = burning("", &format!("timeout: {}ms", LIMIT.as_millis()));
     let host = batch.serve().await;
     let (run, tree) = lit(&batch, &host).await;
+    tree.until_busy();
     pause(&host, &run, "burn").await;
     tree.until_halted();
     let (before, begun) = (ticks(&tree.pids), Instant::now());
     tokio::time::sleep(frozen_for()).await; // the passing of time is what is measured
     let (after, still) = (ticks(&tree.pids), begun.elapsed());
     assert_eq!(after, before, "processor time passed in {still:?}");
-    assert!(before > 0, "they burn");
     resume(&host, &run, "burn").await;
     let over = host.over(&run).await;
     assert_eq!(over.jobs[0].outcome, Some(Outcome::Failed { cause: Cause::TimedOut }));

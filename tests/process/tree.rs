@@ -60,6 +60,15 @@ impl Tree {
         }
     }
 
+    /// Waits until it has used processor time.
+    pub(super) fn until_busy(&self) {
+        let begun = Instant::now();
+        while ticks(&self.pids) == 0 {
+            assert!(begun.elapsed() < SOON, "it does nothing");
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+
     pub(super) fn until_halted(&self) {
         let begun = Instant::now();
         while !self.pids.iter().all(|&pid| state(pid) == Some('T')) {
