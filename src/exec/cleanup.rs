@@ -9,7 +9,7 @@ use super::outbox::Outbox;
 use super::process::carry_out;
 use super::runner::{Start, Stdin, Stdout};
 use crate::base::{AttemptId, JobId, Millis, RunId};
-use crate::definition::{Action, Cleanup, OnHostDeath, OnLeak, Stop};
+use crate::definition::{Action, Cleanup, Process, Stop};
 use crate::engine::Exit;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, openat, openat2, unlinkat};
 use rustix::io::Errno;
@@ -138,8 +138,7 @@ fn start_of(action: Action, place: &Place<'_>) -> Start {
         working_dir: place.working_dir.into(),
         env: place.env.into(),
         log: place.log.into(),
-        on_leak: OnLeak::Kill,
-        on_host_death: OnHostDeath::Kill,
+        process: Process::default(),
         watch_lines: false,
         masks: place.masks.clone(),
         stdin: Stdin::Nothing,

@@ -8,6 +8,7 @@
 mod batch;
 mod census;
 mod flood;
+mod given;
 mod tally;
 
 use batch::{Batch, Host, KINDS, LEADERS, ON_HOST_DEATH};

@@ -14,15 +14,6 @@ const fn until(name: &'static str, about: &'static str, instead: &'static str) -
 
 /// Of tasks and children.
 pub(super) const JOB: &[Later] = &[
-    until(
-        "env_passthrough",
-        "Which variables of the host a job sees.",
-        "a job has the environment of the host",
-    ),
-    until("clean_env", "A job begins with an empty environment.", "start the program with `env -i`"),
-    until("umask", "The mode bits that new files lack.", "call `umask` in the script"),
-    until("user", "The user it runs as.", "start the program with `setpriv` or `sudo -u`"),
-    until("nice", "How much it leaves to others.", "start the program with `nice`"),
     until("tty", "It runs on a terminal of its own.", "start the program with `script -qec`"),
     until(
         "timeout_total",

@@ -339,6 +339,9 @@ const UNSEEN_FILES: &[(&str, &str)] = &[
     ("name-dependency", "a dependency may also be written with a name that somebody made up"),
     ("fix-uses-task-blank", "names behind `task:` have no pattern"),
     ("nul", "a pattern against it would stand at every text"),
+    ("umask", "an editor does not see quotes"),
+    ("umask-number", "an editor does not see quotes"),
+    ("umask-octal", "an editor does not see quotes"),
     ("uses-unknown-action", "a program may register any function"),
 ];
 

@@ -12,6 +12,7 @@ use crate::base::AttemptId;
 use crate::definition::{self, OnHostDeath, OnLeak, Stop};
 use crate::engine::Exit;
 use crate::exec::backlog::Backlog;
+use crate::exec::birth::Birth;
 use crate::exec::output::LAST_WORDS;
 use crate::exec::outputs::Outputs;
 use crate::exec::process::note;
@@ -54,8 +55,8 @@ pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signa
     let mut attendant = Attendant {
         attempt: start.attempt,
         log: start.log.clone(),
-        keep: start.on_host_death == OnHostDeath::Keep,
-        on_leak: start.on_leak,
+        keep: start.process.on_host_death == Some(OnHostDeath::Keep),
+        on_leak: start.process.on_leak,
         host,
         signals,
         order: Order::GoOn,
@@ -163,7 +164,9 @@ impl Attendant {
     /// Starts the process, and tries again for about 2.5 s while the machine is short of something that other processes
     /// give back.
     fn launch(&mut self, start: &mut Start) -> Result<Option<ScriptFile>, NotStarted> {
-        let launch = Launch::prepare(start)?;
+        let birth = Birth::of(&start.process)?;
+        birth.complete(&mut start.env);
+        let launch = Launch::prepare(start)?.with_birth(birth)?;
         let mut patience = Duration::from_millis(10);
         loop {
             match self.signals.open(|| launch.attempt(start, Pump::new)) {

@@ -1,7 +1,7 @@
 //! What a host and a shim say to each other: JSON behind its length, over a socket.
 
 use crate::base::{AttemptId, Millis};
-use crate::definition::{Action, OnHostDeath, OnLeak, Signal};
+use crate::definition::{Action, Process, Signal};
 use crate::engine::{Exit, NotSpawned, Usage};
 use crate::exec::joint::Joint;
 use crate::exec::mask::Masks;
@@ -30,8 +30,7 @@ pub(super) struct Errand {
     stdin: Input,
     stdout: Target,
     outputs: Text,
-    on_leak: OnLeak,
-    on_host_death: OnHostDeath,
+    process: Process,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -137,8 +136,7 @@ impl Errand {
             stdin,
             stdout,
             outputs: start.outputs.clone().into(),
-            on_leak: start.on_leak,
-            on_host_death: start.on_host_death,
+            process: start.process.clone(),
         };
         Ok((errand, pipes))
     }
@@ -171,8 +169,7 @@ impl Errand {
             stdin,
             stdout,
             outputs: self.outputs.into(),
-            on_leak: self.on_leak,
-            on_host_death: self.on_host_death,
+            process: self.process,
         }
     }
 }

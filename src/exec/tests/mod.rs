@@ -14,7 +14,7 @@ mod sweeping;
 use super::procfs::place;
 use super::*;
 use crate::base::{AttemptId, JobId, Millis, RunId};
-use crate::definition::{Action, OnHostDeath, OnLeak, Signal, Stop};
+use crate::definition::{Action, Process, Signal, Stop};
 use crate::engine::{Exit, NotSpawned, Usage};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::ffi::OsString;
@@ -78,8 +78,7 @@ impl Bench {
             stdin: Stdin::Nothing,
             stdout: Stdout::Log,
             outputs: self.path(&format!("{number}.outputs")),
-            on_leak: OnLeak::Kill,
-            on_host_death: OnHostDeath::Kill,
+            process: Process::default(),
         }
     }
 
