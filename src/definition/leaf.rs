@@ -113,7 +113,7 @@ impl LeafKeys {
             "outputs" => self.outputs = Some(declared::outputs(checker, field.value, path)),
             "artifacts" => self.artifacts = Some(freshness::patterns(checker, field)),
             "repeat" => self.repeat = repeat::repeat(checker, field.value, path),
-            _ => return self.freshness.take(field, checker) || self.process.take(field, checker),
+            _ => return self.freshness.take(field, checker) || self.process.take(field, path, checker),
         }
         true
     }

@@ -62,7 +62,7 @@ pub use outputs::{OutputFault, OutputProblem, outputs};
 pub use params::{ParamFault, ParamProblem, bind, bind_json, environment, read as read_param};
 pub use problem::{Code, Exhibit, Fix, Mark, Place, Problem, Severity, apply_fixes, explain};
 pub(crate) use process::OF_THE_USER;
-pub use process::{OnHostDeath, OnLeak, Process};
+pub use process::{Limits, OnHostDeath, OnLeak, Process};
 pub use repeat::{Again, Repeat};
 pub use secret::{Secret, SecretSource};
 pub use settings::{Channel, Durability, Settings};

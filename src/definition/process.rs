@@ -1,6 +1,7 @@
 //! What the process of a job is given, and how it is held: what may outlive what.
 
-use super::fields::{Checker, Field, list};
+use super::fields::{Checker, Field, Path, list};
+use super::keys;
 use super::problem::{Code, Finding};
 use super::tree::{Kind, Node};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,36 @@ pub struct Process {
     /// Names, with `*` and `?`, of those that it gets nevertheless.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_passthrough: Vec<String>,
+    /// What it may use of the machine.
+    #[serde(default, skip_serializing_if = "Limits::is_usual")]
+    pub limits: Limits,
+}
+
+/// What the processes of an attempt may use of the machine, at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of memory, all together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// Thousandths of a processor, all together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_millis: Option<u32>,
+    /// Processes and threads at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pids: Option<u32>,
+    /// Open files of each process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nofile: Option<u32>,
+    /// Bytes of each file that they write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_size: Option<u64>,
+}
+
+impl Limits {
+    /// Whether there are none.
+    pub fn is_usual(&self) -> bool {
+        *self == Limits::default()
+    }
 }
 
 impl Process {
@@ -53,8 +84,12 @@ impl Process {
     /// The first of these keys that only a supervisor can do, when one is there: what happens between fork and exec
     /// must not happen in a program that embeds a host.
     pub fn needs_supervisor(&self) -> Option<&'static str> {
-        let keys =
-            [("umask", self.umask.is_some()), ("nice", self.nice.is_some()), ("user", self.user.is_some())];
+        let keys = [
+            ("umask", self.umask.is_some()),
+            ("nice", self.nice.is_some()),
+            ("user", self.user.is_some()),
+            ("limits", !self.limits.is_usual()),
+        ];
         keys.into_iter().find(|(_, is_given)| *is_given).map(|(key, _)| key)
     }
 }
@@ -142,11 +177,12 @@ pub(super) struct Written {
     user: Option<String>,
     clean_env: Option<(bool, Range<usize>)>,
     env_passthrough: Option<(Vec<String>, Range<usize>)>,
+    limits: Option<Limits>,
 }
 
 impl Written {
     /// Takes the field if it is one of these keys; gives whether it was.
-    pub(super) fn take(&mut self, field: &Field<'_>, checker: &mut Checker) -> bool {
+    pub(super) fn take(&mut self, field: &Field<'_>, path: &Path<'_>, checker: &mut Checker) -> bool {
         let (key, value) = (field.key, field.value);
         match key {
             "on_leak" => {
@@ -171,6 +207,7 @@ impl Written {
                 self.env_passthrough = Some((variables(checker, value), field.place.clone()));
                 self.agree(checker);
             }
+            "limits" => self.limits = Some(limits(checker, value, path)),
             _ => return false,
         }
         true
@@ -202,10 +239,46 @@ impl Written {
             umask: all.iter().find_map(|written| written.umask),
             nice: all.iter().find_map(|written| written.nice),
             user: all.iter().find_map(|written| written.user.clone()),
+            limits: nearest_limits(&all),
             clean_env,
             env_passthrough: passthrough().filter(|_| clean_env).map_or_else(Vec::new, |(names, _)| names),
         }
     }
+}
+
+/// Of each limit the nearest: whoever gives a child more memory does not mean to take away the others.
+fn nearest_limits(all: &[&Written]) -> Limits {
+    let given = || all.iter().filter_map(|written| written.limits);
+    Limits {
+        memory: given().find_map(|limits| limits.memory),
+        cpu_millis: given().find_map(|limits| limits.cpu_millis),
+        pids: given().find_map(|limits| limits.pids),
+        nofile: given().find_map(|limits| limits.nofile),
+        file_size: given().find_map(|limits| limits.file_size),
+    }
+}
+
+/// `{memory, cpu, pids, nofile, file_size}`.
+fn limits(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) -> Limits {
+    let path = above.child("limits");
+    let mut limits = Limits::default();
+    let whole = |number: i64| u32::try_from(number).expect("the range was checked");
+    for field in checker.fields(node, &path).unwrap_or_default() {
+        let (key, value) = (field.key, field.value);
+        match key {
+            // A program does not even start with less.
+            "memory" => limits.memory = checker.bytes(value, key, 1 << 20),
+            "file_size" => limits.file_size = checker.bytes(value, key, 1),
+            "cpu" => {
+                let number = checker.number(value, key, 0.01..=1024.0);
+                limits.cpu_millis = number.map(|number| (number * 1000.0).round() as u32);
+            }
+            "pids" => limits.pids = checker.integer(value, key, 1..=4_000_000).map(whole),
+            "nofile" => limits.nofile = checker.integer(value, key, 4..=1_000_000).map(whole),
+            _ => _ = checker.unknown(&field, &path, &keys::LIMITS),
+        }
+    }
+    limits
 }
 
 /// Three or four octal digits in quotes. Without them 022 is eighteen for some readers of YAML and text for others.

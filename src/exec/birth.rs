@@ -1,4 +1,4 @@
-//! What a process is given between fork and exec: its user, its mask, its place in the order of the processor.
+//! What a process is given between fork and exec: its user, its mask, its limits, its place in the order of the processor.
 //!
 //! Only a shim does this: it has one thread and little memory, so a fork is cheap there and its child may do whatever a
 //! process may do. Everything is looked up before the fork, and the child makes system calls and nothing else. Which of
@@ -9,11 +9,13 @@ mod account;
 use super::program::NotStarted;
 use crate::definition::{OF_THE_USER, Process};
 use account::Account;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::Arc;
 
 /// All of it, looked up.
 #[derive(Clone, Default)]
@@ -21,11 +23,18 @@ pub(super) struct Birth {
     umask: Option<u16>,
     nice: Option<i8>,
     account: Option<Account>,
+    nofile: Option<u64>,
+    file_size: Option<u64>,
+    /// The control groups that it enters, as the files that one writes to for that.
+    groups: Vec<Arc<File>>,
 }
 
 /// What a child does, in this order: a user who is not root may not do what comes before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
+    Group,
+    Files,
+    FileSize,
     Nice,
     User,
 }
@@ -34,11 +43,29 @@ impl Birth {
     /// Looks up what the definition says.
     pub(super) fn of(process: &Process) -> Result<Birth, NotStarted> {
         let account = process.user.as_deref().map(Account::find).transpose().map_err(NotStarted::other)?;
-        Ok(Birth { umask: process.umask, nice: process.nice, account })
+        let limits = &process.limits;
+        Ok(Birth {
+            umask: process.umask,
+            nice: process.nice,
+            account,
+            nofile: limits.nofile.map(u64::from),
+            file_size: limits.file_size,
+            groups: Vec::new(),
+        })
+    }
+
+    /// The same in these control groups.
+    pub(super) fn within(self, groups: Vec<Arc<File>>) -> Birth {
+        Birth { groups, ..self }
     }
 
     fn is_usual(&self) -> bool {
-        self.umask.is_none() && self.nice.is_none() && self.account.is_none()
+        self.umask.is_none()
+            && self.nice.is_none()
+            && self.account.is_none()
+            && self.nofile.is_none()
+            && self.file_size.is_none()
+            && self.groups.is_empty()
     }
 
     /// Says who the user is, where the job does not say so itself.
@@ -87,6 +114,17 @@ impl Birth {
             }
             done
         };
+        for group in &self.groups {
+            // Nought is whoever writes it.
+            told(Step::Group, (&**group).write_all(b"0"))?;
+        }
+        for (step, what, most) in
+            [(Step::Files, Resource::Nofile, self.nofile), (Step::FileSize, Resource::Fsize, self.file_size)]
+        {
+            if most.is_some() {
+                told(step, setrlimit(what, Rlimit { current: most, maximum: most }).map_err(Into::into))?;
+            }
+        }
         if let Some(nice) = self.nice {
             told(Step::Nice, set_nice(nice))?;
         }
@@ -105,11 +143,17 @@ impl Birth {
         if words.read_exact(&mut step).is_err() {
             return error;
         }
-        let what = if step[0] == Step::Nice as u8 {
-            format!("its `nice` {} could not be set", self.nice.unwrap_or_default())
-        } else {
-            let name = self.account.as_ref().map(|account| account.wanted.as_str()).unwrap_or_default();
-            format!("it could not be started as the user `{name}`")
+        let steps = [Step::Group, Step::Files, Step::FileSize, Step::Nice, Step::User];
+        let step = steps.into_iter().find(|other| *other as u8 == step[0]).unwrap_or(Step::User);
+        let what = match step {
+            Step::Group => "it could not be put into its control group".to_owned(),
+            Step::Files => format!("its limit `nofile` {} could not be set", self.nofile.unwrap_or_default()),
+            Step::FileSize => "its limit `file_size` could not be set".to_owned(),
+            Step::Nice => format!("its `nice` {} could not be set", self.nice.unwrap_or_default()),
+            Step::User => {
+                let name = self.account.as_ref().map(|account| account.wanted.as_str()).unwrap_or_default();
+                format!("it could not be started as the user `{name}`")
+            }
         };
         let why = match error.raw_os_error() {
             Some(libc::EPERM | libc::EACCES) => {

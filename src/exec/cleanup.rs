@@ -176,6 +176,7 @@ fn judged(exit: Exit) -> Result<(), CleanupProblem> {
         Exit::Lost => Err(CleanupProblem::Failed("nobody saw how".into())),
         Exit::Skipped { reason } => Err(CleanupProblem::Failed(reason)),
         Exit::BadOutputs { message } => Err(CleanupProblem::Failed(message)),
+        Exit::Limit { which, most } => Err(CleanupProblem::Failed(which.words(most))),
     }
 }
 

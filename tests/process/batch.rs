@@ -1,6 +1,6 @@
 //! A batch: a project with one pipeline, each job of which is a trial with a nasty child, and a host for it.
 
-use super::census::{clean, helpers};
+use super::census::{bearers, clean, helpers};
 use neap::api::{Client, RunInfo};
 use neap::host::RunRequest;
 use neap::watch::Watch;
@@ -207,6 +207,12 @@ impl Batch {
     /// What helps a host, and the host itself, while they live.
     pub(super) fn helpers(&self) -> Vec<i32> {
         helpers(&format!("{MARK}={}", self.prefix))
+    }
+
+    /// Whoever lives and was started by a job of ours that did not clear its environment.
+    pub(super) fn bearers(&self) -> Vec<i32> {
+        let bearers = bearers(&format!("{MARK}={}", self.prefix)).into_iter();
+        bearers.filter(|(_, is_neap)| !is_neap).map(|(pid, _)| pid).collect()
     }
 
     /// Waits until the host has nobody left who helps it, and returns who is there when time is up.

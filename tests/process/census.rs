@@ -178,15 +178,20 @@ fn send(seen: &Seen, signal: Signal) {
 
 /// Processes of the program itself that bear this in their environment: a host and whatever helps it.
 pub(super) fn helpers(mark: &str) -> Vec<i32> {
+    bearers(mark).into_iter().filter(|(_, is_neap)| *is_neap).map(|(pid, _)| pid).collect()
+}
+
+/// Every process with that mark in its environment, and whether it is neap itself.
+pub(super) fn bearers(mark: &str) -> Vec<(i32, bool)> {
     let program = Path::new(env!("CARGO_BIN_EXE_neap")).canonicalize().unwrap();
-    let is_one = |pid: &i32| {
+    let bears = |pid: i32| {
         let process = Path::new("/proc").join(pid.to_string());
-        std::fs::read_link(process.join("exe")).is_ok_and(|exe| exe == program)
-            && std::fs::read(process.join("environ"))
-                .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|entry| entry == mark.as_bytes()))
+        let environ = std::fs::read(process.join("environ")).ok()?;
+        let is_marked = environ.split(|&byte| byte == 0).any(|entry| entry == mark.as_bytes());
+        is_marked.then(|| (pid, std::fs::read_link(process.join("exe")).is_ok_and(|exe| exe == program)))
     };
     let pids = std::fs::read_dir("/proc").unwrap().flatten();
-    pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_one).collect()
+    pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(bears).collect()
 }
 
 #[test]

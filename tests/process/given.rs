@@ -73,7 +73,7 @@ async fn another_user() {
             ("own", &with(&format!("{other}\nenv: {{ HOME: /own }}"))),
             // The order in which things are done matters: who has become this user may not do that any more.
             ("ahead", &with(&format!("{other}\nnice: -3"))),
-            ("root", &format!("run: echo \"$(id -un) $USER $HOME\"\nuser: root\nenv: {{ HOME: /r }}\n")),
+            ("root", "run: echo \"$(id -un) $USER $HOME\"\nuser: root\nenv: { HOME: /r }\n"),
             ("oneself", &format!("run: id -u\nuser: {uid}:{gid}\n")),
             ("nobody", "run: id\nuser: no-such-user\n"),
             ("nogroup", "run: id\nuser: root:no-such-group\n"),

@@ -9,6 +9,7 @@ mod batch;
 mod census;
 mod flood;
 mod given;
+mod limits;
 mod tally;
 
 use batch::{Batch, Host, KINDS, LEADERS, ON_HOST_DEATH};

@@ -45,7 +45,6 @@ pub(super) const JOB: &[Later] = &[
     ),
     until("locks", "What it must have to itself.", "call `flock` in the script"),
     later("resources", "What it needs of the machine, for admission."),
-    until("limits", "What it may use of the machine at most.", "call `ulimit` in the script"),
     later("rate_limit", "How often it may start in a stretch of time."),
     later("kind", "Whether it is a service that runs on and on."),
     later("restart", "When a service is started again."),
@@ -88,6 +87,10 @@ pub(super) const RETRY: &[Later] = &[
     until("hook", "A function that decides.", "a file under `hooks` can decide over a retry"),
     later("budget", "How many tries a stretch of time may have."),
 ];
+
+/// Of `limits`.
+pub(super) const LIMITS: &[Later] =
+    &[until("output", "How much it may write to its log.", "send it through `head -c` in the script")];
 
 /// Of `stop`.
 pub(super) const STOP: &[Later] =

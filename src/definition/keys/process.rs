@@ -1,6 +1,6 @@
 //! What the process of a job is given, and how it is held.
 
-use super::{Key, Places, Shape, Special, Subject};
+use super::{Key, Object, Places, Shape, Special, Subject, later};
 use crate::definition::process::{ON_HOST_DEATH, ON_LEAK};
 
 pub(super) const SUBJECT: Subject = Subject {
@@ -55,7 +55,41 @@ pub(super) const SUBJECT: Subject = Subject {
             .without("all of them")
             .more("Names, in which `*` and `?` stand for others; beside them it gets what `clean_env` leaves.")
             .example("run: git fetch\nenv_passthrough: [SSH_AUTH_SOCK, \"GIT_*\"]\n"),
+        Key::new("limits", Shape::Object(&LIMITS), "What it may use of the machine at most.")
+            .at(Places::JOBS)
+            .without("what the host may use")
+            .more(
+                "A job that wants more memory, more processes or a larger file is killed, and its cause is `limit`. How each is \
+                 enforced depends on the machine; [processes](processes.md) says how. Of several places the nearest counts \
+                 for each limit. Takes a supervisor.",
+            )
+            .example("run: ./import\nlimits: { memory: 512MiB, pids: 100, cpu: 1.5, nofile: 256, file_size: 2GiB }\n"),
     ],
+};
+
+/// `limits`.
+pub(in crate::definition) const LIMITS: Object = Object::new(
+    "limits",
+    "what it may use of the machine",
+    &[
+        Key::new("memory", Shape::Special(&SIZE), "Memory, of all its processes together.")
+            .more("At least 1 MiB. Who wants more is killed."),
+        Key::new("cpu", Shape::Number(Some(0.01), Some(1024.0)), "How many processors it may use, of all its processes together.")
+            .more("With 1.5 it gets the time of one and a half. It takes control groups; without them the log says that it does not hold."),
+        Key::new("pids", Shape::Whole(1, 4_000_000), "Processes and threads at the same time.")
+            .more("Who wants more is killed."),
+        Key::new("nofile", Shape::Whole(4, 1_000_000), "Open files of each process.")
+            .more("Who wants more is told so by the system, and goes on."),
+        Key::new("file_size", Shape::Special(&SIZE), "Size of each file that it writes, its log too where that is not read by neap.")
+            .more("Who writes more gets SIGXFSZ."),
+    ],
+)
+.later(later::LIMITS);
+
+const SIZE: Special = Special {
+    what: "a size",
+    pattern: "^[0-9.]+ *(B|kB|KB|MB|GB|KiB|MiB|GiB)?$",
+    suggestions: &["64MiB", "512MiB", "2GiB"],
 };
 
 const USER: Special =

@@ -4,6 +4,7 @@
 //! are reaped nowhere else, so no number of theirs can mean another process while it is used.
 
 use super::adopt::{door_of, end_of};
+use super::limits::Guard;
 use super::link::Link;
 use super::pump::Pump;
 use super::tree::{self, Member};
@@ -63,6 +64,7 @@ pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signa
         backlog: Backlog::default(),
         pump: None,
         leader: None,
+        guard: Guard::new(start.process.limits, start.attempt),
     };
     let _lock = hold(&start.log);
     let ending = attendant.carry_out(&mut start);
@@ -135,6 +137,7 @@ struct Attendant {
     backlog: Backlog,
     pump: Option<Pump>,
     leader: Option<Leader>,
+    guard: Guard,
 }
 
 impl Attendant {
@@ -153,6 +156,7 @@ impl Attendant {
         let leader = self.leader.take();
         let usage = leader.as_ref().map(|leader| of_children(leader.pid));
         let exit = leader.and_then(|leader| leader.ended).map_or(Exit::Lost, |(status, _)| to_exit(status));
+        let exit = self.guard.judge(exit);
         if left_over > 0 {
             let plural = if left_over == 1 { "process" } else { "processes" };
             // Whoever looks for a reason finds the number in the record as well.
@@ -164,7 +168,10 @@ impl Attendant {
     /// Starts the process, and tries again for about 2.5 s while the machine is short of something that other processes
     /// give back.
     fn launch(&mut self, start: &mut Start) -> Result<Option<ScriptFile>, NotStarted> {
-        let birth = Birth::of(&start.process)?;
+        let birth = Birth::of(&start.process)?.within(self.guard.doors());
+        for remark in self.guard.remarks() {
+            let _ = note(&start.log, &format!("neap: {remark}"));
+        }
         birth.complete(&mut start.env);
         let launch = Launch::prepare(start)?.with_birth(birth)?;
         let mut patience = Duration::from_millis(10);
@@ -197,6 +204,9 @@ impl Attendant {
             if self.is_let_go() {
                 break;
             }
+            if self.guard.look(now, own_pid()) {
+                self.order = Order::Kill;
+            }
             if killing.is_none() && self.end_of_patience(now).is_some_and(|until| until <= now) {
                 killing = Some(Killing {
                     since: now,
@@ -215,7 +225,7 @@ impl Attendant {
                 }
                 None => self.end_of_patience(now).map(|until| until - now),
             };
-            self.wait(wait);
+            self.wait(wait.into_iter().chain(self.guard.pause(now)).min());
         }
         killing.filter(|killing| killing.is_leak).map_or(0, |killing| killing.met.len() as u32)
     }

@@ -19,6 +19,8 @@
 //! | `zygote` | the process that is forked |
 //! | `attend` | the shim: one attempt from its first moment to its last |
 //! | `tree` | all that descends from a process |
+//! | `limits` | what an attempt may use, and whether it wants more |
+//! | `groups` | control groups, which enforce that where there are any |
 //! | `pump` | reading what the attempt writes |
 //! | `link` | the shim's side of the socket |
 //! | `nursery` | the host's side: how shims come to be |
@@ -27,6 +29,8 @@
 
 mod adopt;
 mod attend;
+mod groups;
+mod limits;
 mod link;
 mod nursery;
 mod pump;
