@@ -24,6 +24,7 @@ use crate::exec::usage::{of_children, to_exit};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Signal, WaitOptions, wait};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
@@ -50,7 +51,7 @@ const ROUND: Duration = Duration::from_millis(5);
 pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signals) -> io::Result<()> {
     rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let errand = read_errand(&mut socket)?;
+    let errand: Errand = read_one(&mut socket)?;
     let mut start = errand.into_start(pipes);
     let host = Host::Linked(Link::new(socket)?);
     let mut attendant = Attendant {
@@ -72,17 +73,19 @@ pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signa
     Ok(())
 }
 
-fn read_errand(socket: &mut UnixStream) -> io::Result<Errand> {
-    let (mut frames, mut piece) = (Frames::default(), vec![0; 64 * 1024]);
-    loop {
-        match socket.read(&mut piece)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            length => frames.feed(&piece[..length]),
-        }
-        if let Some(errand) = frames.next()? {
-            return Ok(errand);
-        }
+/// Reads one message, and not a byte of the next: the host may want it stopped already, and that is read by the link.
+fn read_one<M: DeserializeOwned>(socket: &mut UnixStream) -> io::Result<M> {
+    let (mut frames, mut length) = (Frames::default(), [0; 4]);
+    socket.read_exact(&mut length)?;
+    frames.feed(&length);
+    if let Some(message) = frames.next()? {
+        return Ok(message);
     }
+    // A length that makes no sense was refused just now.
+    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+    socket.read_exact(&mut bytes)?;
+    frames.feed(&bytes);
+    frames.next()?.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Says to the next host that somebody is here. A log that cannot be opened is told when the attempt starts.
@@ -532,4 +535,20 @@ fn after(grace: Duration) -> Instant {
 
 fn own_pid() -> u32 {
     std::process::id()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::framed;
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn an_order_right_behind_the_errand_is_not_lost() {
+        let (mut host, mut shim) = UnixStream::pair().unwrap();
+        host.write_all(&[framed(&ToShim::Pause), framed(&ToShim::Kill)].concat()).unwrap();
+        assert!(matches!(read_one(&mut shim).unwrap(), ToShim::Pause));
+        let heard = Link::new(shim).unwrap().hear().unwrap();
+        assert!(matches!(heard[..], [ToShim::Kill]), "{heard:?}");
+    }
 }
