@@ -350,6 +350,53 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, other)| other)
 }
 
+/// A number of bytes: `64MiB`, `1.5GB`, `4096`.
+///
+/// Shown in the largest unit of 1024 in which it is at least one, with one digit behind the point where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub u64);
+
+/// The text is not a number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write it like 512KiB, 64MiB, 1.5GiB or 10MB; a bare number means bytes")]
+pub struct BadBytes;
+
+impl std::str::FromStr for Bytes {
+    type Err = BadBytes;
+
+    fn from_str(text: &str) -> Result<Bytes, BadBytes> {
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(end);
+        let unit: u64 = match unit.trim_start_matches(' ') {
+            "" | "B" => 1,
+            "KB" | "kB" => 1000,
+            "MB" => 1_000_000,
+            "GB" => 1_000_000_000,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return Err(BadBytes),
+        };
+        if let Ok(whole) = number.parse::<u64>() {
+            return whole.checked_mul(unit).map(Bytes).ok_or(BadBytes);
+        }
+        // The parts of a byte are nothing, and a number with a point is far from what a float cannot hold.
+        let number = number.parse::<f64>().ok().filter(|number| unit > 1 && *number < 1e6).ok_or(BadBytes)?;
+        Ok(Bytes((number * unit as f64) as u64))
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+        match units.into_iter().find(|(_, unit)| self.0 >= *unit) {
+            None => write!(f, "{} bytes", self.0),
+            Some((name, unit)) if self.0.is_multiple_of(unit) => write!(f, "{} {name}", self.0 / unit),
+            Some((name, unit)) => write!(f, "{:.1} {name}", self.0 as f64 / unit as f64),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,5 +467,26 @@ mod tests {
         }
         assert!(TaskName::new(&"x".repeat(65)).is_err());
         assert_eq!(TaskName::new("n/dump").unwrap().seen_from(&TaskName::new("n").unwrap()), "dump");
+    }
+
+    #[test]
+    fn numbers_of_bytes() {
+        #[track_caller]
+        fn check(text: &str, expected: Option<(u64, &str)>) {
+            let read = text.parse::<Bytes>().ok();
+            assert_eq!(read, expected.map(|(bytes, _)| Bytes(bytes)), "{text}");
+            assert_eq!(read.map(|bytes| bytes.to_string()), expected.map(|(_, shown)| shown.to_owned()));
+        }
+        check("4096", Some((4096, "4 KiB")));
+        check("100", Some((100, "100 bytes")));
+        check("64MiB", Some((64 << 20, "64 MiB")));
+        check("64 MiB", Some((64 << 20, "64 MiB")));
+        check("1.5GiB", Some((3 << 29, "1.5 GiB")));
+        check("10MB", Some((10_000_000, "9.5 MiB")));
+        for wrong in
+            ["", "MiB", "64m", "64 mib", "1.5", "-1", "1..5MiB", "99999999999GiB", "1e3", "9999999.9GiB"]
+        {
+            check(wrong, None);
+        }
     }
 }

@@ -472,6 +472,7 @@ pub fn cause_words(cause: &Cause) -> String {
         Cause::Cell { .. } => "one of its cells failed".into(),
         Cause::Rejected { by, reason } => who(&by.0, reason.as_deref(), "rejected"),
         Cause::Unmet { rounds } => format!("not there after {rounds} rounds"),
+        Cause::Limit { which, most } => format!("killed: {}", which.words(*most)),
     }
 }
 
@@ -485,6 +486,7 @@ pub fn exit_code(cause: &Cause) -> i32 {
         Cause::NotSpawned { why: NotSpawned::NotExecutable, .. } => 126,
         Cause::NotSpawned { why: NotSpawned::Other, .. } | Cause::Lost => 125,
         Cause::Unprepared { .. } => 125,
+        Cause::Limit { which, .. } => which.exit_code(),
         Cause::Hook { .. }
         | Cause::Precondition { .. }
         | Cause::Outputs { .. }

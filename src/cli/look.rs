@@ -100,6 +100,7 @@ pub(crate) fn exit_words(exit: &Exit) -> String {
         Exit::Lost => "lost: the host died".into(),
         Exit::Skipped { reason } => format!("skipped: {reason}"),
         Exit::BadOutputs { message } => message.clone(),
+        Exit::Limit { which, most } => format!("killed: {}", which.words(*most)),
     }
 }
 

@@ -10,7 +10,7 @@ use super::problem::{Code, Finding};
 use super::timetable::Crons;
 use super::tree::{Kind, Node};
 use super::values;
-use crate::base::{Millis, did_you_mean};
+use crate::base::{Bytes, Millis, did_you_mean};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
@@ -514,6 +514,19 @@ impl Checker {
         };
         let message = format!("`{what}` is not a duration: `{text}`");
         self.report(Finding::new(Code::E0120, node.span.clone(), message, label));
+        None
+    }
+
+    /// A number of bytes, at least so many.
+    pub(super) fn bytes(&mut self, node: &Node<'_>, what: &str, least: u64) -> Option<u64> {
+        let text = self.scalar(node, what, "a size such as 64MiB")?;
+        let label = match text.parse::<Bytes>() {
+            Ok(Bytes(bytes)) if bytes < least => format!("it must be at least {}", Bytes(least)),
+            Ok(Bytes(bytes)) => return Some(bytes),
+            Err(error) => error.to_string(),
+        };
+        let message = format!("`{what}` is not such a size: `{text}`");
+        self.report(Finding::new(Code::E0128, node.span.clone(), message, label));
         None
     }
 

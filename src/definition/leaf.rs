@@ -118,7 +118,7 @@ impl LeafKeys {
             "artifacts" => self.artifacts = Some(freshness::patterns(checker, field)),
             "log" => self.log = log::log(checker, field.value, path),
             "repeat" => self.repeat = repeat::repeat(checker, field.value, path),
-            _ => return self.freshness.take(field, checker) || self.process.take(field, checker),
+            _ => return self.freshness.take(field, checker) || self.process.take(field, path, checker),
         }
         true
     }

@@ -219,6 +219,7 @@ fn cause_of(exit: &Exit) -> Option<Cause> {
         Exit::NotSpawned { why, message } => Some(Cause::NotSpawned { why: *why, message: message.clone() }),
         Exit::Lost => Some(Cause::Lost),
         Exit::BadOutputs { message } => Some(Cause::Outputs { message: message.clone() }),
+        Exit::Limit { which, most } => Some(Cause::Limit { which: *which, most: *most }),
     }
 }
 
@@ -238,7 +239,8 @@ fn allows(retry: &Retry, cause: &Cause) -> bool {
         | Cause::Outputs { .. }
         | Cause::Cell { .. }
         | Cause::Rejected { .. }
-        | Cause::Unmet { .. } => None,
+        | Cause::Unmet { .. }
+        | Cause::Limit { .. } => None,
     };
     let wanted = retry.on_exit.is_empty() || code.is_some_and(|code| retry.on_exit.contains(&code));
     wanted && !code.is_some_and(|code| retry.not_on_exit.contains(&code))

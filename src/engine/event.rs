@@ -3,7 +3,7 @@
 //! Every type here is written to the journal. A stored journal must replay for ever, so a change
 //! of meaning is a new variant, never an edit of an old one.
 
-use crate::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
+use crate::base::{AttemptId, Bytes, JobId, Millis, Moment, RunId, TaskName};
 use crate::definition::{Cleanup, Leaf, Params, Signal};
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
@@ -313,6 +313,48 @@ pub enum Exit {
     Skipped { reason: String },
     /// It exited with 0, and what it wrote to its outputs is wrong.
     BadOutputs { message: String },
+    /// It was killed because it wanted more of the machine than it may have: `most`, in bytes or in processes.
+    Limit { which: Limit, most: u64 },
+}
+
+/// What an attempt is killed for when it has more of it than its definition allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Bytes of memory, of all its processes together.
+    Memory,
+    /// Processes and threads at the same time.
+    Processes,
+    /// Bytes of one file that it writes.
+    FileSize,
+}
+
+impl Limit {
+    /// What was too much, in words: `used more than 64 MiB of memory`.
+    pub fn words(self, most: u64) -> String {
+        match self {
+            Limit::Memory => format!("used more than {} of memory", Bytes(most)),
+            Limit::Processes => format!("had more than {most} processes"),
+            Limit::FileSize => format!("wrote a file larger than {}", Bytes(most)),
+        }
+    }
+
+    /// The word for it in a definition.
+    pub fn key(self) -> &'static str {
+        match self {
+            Limit::Memory => "memory",
+            Limit::Processes => "pids",
+            Limit::FileSize => "file_size",
+        }
+    }
+
+    /// The exit code of a shell whose command ended like this: by SIGKILL, or by SIGXFSZ.
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Limit::Memory | Limit::Processes => 137,
+            Limit::FileSize => 153,
+        }
+    }
 }
 
 /// Why an attempt could not be started; decides between exit codes 126 and 127 as shells do.
@@ -389,6 +431,8 @@ pub enum Cause {
     },
     /// It was repeated so often as it may be, and what it is repeated for did not come.
     Unmet { rounds: u32 },
+    /// It was killed because it wanted more of the machine than it may have.
+    Limit { which: Limit, most: u64 },
 }
 
 /// Why a job did not run.
@@ -435,6 +479,16 @@ pub struct Usage {
     /// The largest resident set of any one of them, bytes; 0 when it is not known (a child that never grew beyond
     /// the host's own size cannot be told from the host).
     pub peak_rss: u64,
+    /// Bytes that were read from a device for them, of those it waited for: what the kernel had in memory costs nothing.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub read_bytes: u64,
+    /// Bytes that they dirtied and that go to a device, unless removed before; a pipe or a socket is no device.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub written_bytes: u64,
+}
+
+fn is_nothing(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 /// What a hook is asked when a decision is its to make.

@@ -31,7 +31,7 @@ mod submit;
 mod wait;
 
 pub use event::{
-    Author, Cause, Cell, Event, Exit, Fingerprint, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef,
+    Author, Cause, Cell, Event, Exit, Fingerprint, Limit, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef,
     Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, StopCause, Trigger, Usage,
 };
 pub use gate::{Tally, Verdict, verdict};

@@ -9,7 +9,7 @@ use super::outbox::Outbox;
 use super::process::carry_out;
 use super::runner::{Start, Stdin, Stdout};
 use crate::base::{AttemptId, JobId, Millis, RunId};
-use crate::definition::{Action, Cleanup, LogMode, OnHostDeath, OnLeak, Stop};
+use crate::definition::{Action, Cleanup, LogMode, Process, Stop};
 use crate::engine::Exit;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, openat, openat2, unlinkat};
 use rustix::io::Errno;
@@ -140,8 +140,7 @@ fn start_of(action: Action, place: &Place<'_>) -> Start {
         log: place.log.into(),
         log_mode: LogMode::Merged,
         stall_timeout: None,
-        on_leak: OnLeak::Kill,
-        on_host_death: OnHostDeath::Kill,
+        process: Process::default(),
         watch_lines: false,
         masks: place.masks.clone(),
         stdin: Stdin::Nothing,
@@ -179,6 +178,7 @@ fn judged(exit: Exit) -> Result<(), CleanupProblem> {
         Exit::Lost => Err(CleanupProblem::Failed("nobody saw how".into())),
         Exit::Skipped { reason } => Err(CleanupProblem::Failed(reason)),
         Exit::BadOutputs { message } => Err(CleanupProblem::Failed(message)),
+        Exit::Limit { which, most } => Err(CleanupProblem::Failed(which.words(most))),
     }
 }
 

@@ -209,7 +209,7 @@ fn masked(exit: Exit, masks: &Masks) -> Exit {
         Exit::Skipped { reason } => Exit::Skipped { reason: mask(reason) },
         Exit::BadOutputs { message } => Exit::BadOutputs { message: mask(message) },
         Exit::NotSpawned { why, message } => Exit::NotSpawned { why, message: mask(message) },
-        Exit::Code { .. } | Exit::Signal { .. } | Exit::Lost => exit,
+        Exit::Code { .. } | Exit::Signal { .. } | Exit::Lost | Exit::Limit { .. } => exit,
     }
 }
 

@@ -185,6 +185,12 @@ impl Shared {
 }
 
 async fn carry_out_unsupervised(start: &mut Start, orders: &mut Standing, outbox: &mut Outbox) -> Ending {
+    if let Some(key) = start.process.needs_supervisor() {
+        start.close_pipes();
+        return Ending::not_started(format!(
+            "`{key}` takes a supervisor, and this host has none (see `Builder::supervisor`)"
+        ));
+    }
     let Finished { exit, usage, left_over } = carry_out(start, orders, outbox).await;
     Ending::new(exit, usage, left_over, Outputs::collect(&start.outputs, &start.masks))
 }

@@ -45,6 +45,8 @@ impl NotStarted {
             Some(libc::E2BIG) => NotStarted::other(format!(
                 "the arguments and the environment of `{program}` are too long for this system"
             )),
+            // Our own words: what was to be done before the program did not go.
+            None if error.kind() == io::ErrorKind::Other => NotStarted::other(error.to_string()),
             _ => NotStarted::other(format!("`{program}` could not be started: {error}")),
         }
     }

@@ -6,7 +6,7 @@
 use super::joint::Joint;
 use super::mask::Masks;
 use crate::base::{AttemptId, Millis};
-use crate::definition::{Action, LogMode, OnHostDeath, OnLeak, Params, Stop};
+use crate::definition::{Action, LogMode, Params, Process, Stop};
 use crate::engine::{Exit, Usage};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -121,10 +121,10 @@ pub struct Start {
     pub outputs: PathBuf,
     /// How long it may show no sign of life before that is reported. It takes a supervisor to know.
     pub stall_timeout: Option<Millis>,
-    /// What becomes of processes that outlive the first one. Without a supervisor those of its group are killed.
-    pub on_leak: OnLeak,
-    /// What becomes of it when this host dies. Without a supervisor the next host [sweeps](super::sweep()) it away.
-    pub on_host_death: OnHostDeath,
+    /// What the process is given, and how it is held. Without a supervisor only its group is known: what outlives the
+    /// first process is killed, what outlives this host the next one [sweeps](super::sweep()) away, and what happens
+    /// between fork and exec (`user` and others) is refused. A job of which nothing is said dies with this host.
+    pub process: Process,
 }
 
 impl Start {

@@ -1,8 +1,10 @@
 //! Starting the process of an attempt: words, log file, pipes and the call itself.
 //!
 //! There is no `pre_exec` here and must never be: together with an absolute program path, its absence keeps the
-//! standard library on `posix_spawn`, which does not copy the embedding program's page tables.
+//! standard library on `posix_spawn`, which does not copy the embedding program's page tables. What a supervisor does
+//! between fork and exec is in `birth`.
 
+use super::birth::Birth;
 use super::ends::{self, Source, Target, open_copy, writing_end};
 use super::flow::{Channels, Flow};
 use super::orders::Standing;
@@ -36,6 +38,7 @@ pub(super) struct Launch {
     argv: Vec<OsString>,
     program: PathBuf,
     script: Option<ScriptFile>,
+    birth: Birth,
 }
 
 impl Launch {
@@ -47,7 +50,16 @@ impl Launch {
         let (argv, script) = words(start)?;
         let name = argv.first().and_then(|name| name.to_str()).unwrap_or_default();
         let program = resolve(name, &start.working_dir, &start.env)?;
-        Ok(Launch { source, target, argv, program, script })
+        Ok(Launch { source, target, argv, program, script, birth: Birth::default() })
+    }
+
+    /// The same with what happens between fork and exec. For supervisors only.
+    pub(super) fn with_birth(self, birth: Birth) -> Result<Launch, NotStarted> {
+        let handed_over =
+            self.script.as_ref().map_or(Ok(()), |script| birth.hand_over(&File::open(&script.0)?));
+        handed_over
+            .map_err(|error| NotStarted::other(format!("the script could not be handed over: {error}")))?;
+        Ok(Launch { birth, ..self })
     }
 
     /// Tries to start it. `wrap` makes what will read its pipes; with `reads_all` there always are some, also when the
@@ -69,7 +81,7 @@ impl Launch {
             command.arg0(name);
         }
         // The child is reaped by its number; the standard library's handle does nothing when it is dropped.
-        let child = command.spawn().map_err(Failure::Spawn)?;
+        let child = self.birth.spawn(command).map_err(Failure::Spawn)?;
         Ok((child.id(), output))
     }
 

@@ -49,7 +49,19 @@ fn usage(pid: u32, used: &libc::rusage) -> Usage {
     // so a mark that is not above our own says nothing about the child.
     let (peak, own) = (bytes(used.ru_maxrss), bytes(look(libc::RUSAGE_SELF).ru_maxrss));
     let peak_rss = if peak > own { peak } else { 0 };
-    Usage { pid, user_ms: to_millis(used.ru_utime), system_ms: to_millis(used.ru_stime), peak_rss }
+    Usage {
+        pid,
+        user_ms: to_millis(used.ru_utime),
+        system_ms: to_millis(used.ru_stime),
+        peak_rss,
+        read_bytes: blocks(used.ru_inblock),
+        written_bytes: blocks(used.ru_oublock),
+    }
+}
+
+/// The kernel counts in units of 512 bytes, whatever the device has.
+fn blocks(count: libc::c_long) -> u64 {
+    u64::try_from(count).unwrap_or(0) * 512
 }
 
 fn bytes(kilobytes: libc::c_long) -> u64 {

@@ -420,6 +420,9 @@ pub(super) fn cause_event(cause: &Cause) -> Value {
         Cause::Rejected { by, reason } => {
             json!({ "kind": "rejected", "by": by, "reason": reason.clone().unwrap_or_else(|| "rejected".into()) })
         }
+        Cause::Limit { which, most } => {
+            json!({ "kind": "limit", "limit": which.key(), "reason": format!("killed: {}", which.words(*most)) })
+        }
         Cause::Unmet { rounds } => {
             json!({ "kind": "unmet", "reason": format!("not there after {rounds} rounds") })
         }

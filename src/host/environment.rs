@@ -1,7 +1,7 @@
 //! What an attempt is given to work with: its environment, its directory, its log.
 
 use crate::base::AttemptId;
-use crate::definition::{self, Action, Leaf, OnHostDeath};
+use crate::definition::{self, Action, Leaf, OnHostDeath, Process};
 use crate::engine::{Run, Trigger};
 use crate::exec::{Masks, Start};
 use crate::host::ends::{OUTPUTS, beside};
@@ -70,8 +70,7 @@ impl Inner {
                 outputs: beside(self.log_of(run, attempt), OUTPUTS),
                 log_mode: leaf.log.mode,
                 stall_timeout: leaf.stall_timeout,
-                on_leak: leaf.process.on_leak,
-                on_host_death: self.on_death_of(run, leaf),
+                process: Process { on_host_death: Some(self.on_death_of(run, leaf)), ..leaf.process.clone() },
             }))
         })
     }
@@ -106,7 +105,7 @@ impl Inner {
         let plan = run.plan.plan();
         let leaf = run.leaf(attempt.job.index);
         let text = |name: &str, value: String| (OsString::from(name), OsString::from(value));
-        let mut env = self.base_env.clone();
+        let mut env: Vec<_> = handed_on(&self.base_env, &leaf.process).cloned().collect();
         let settings = self.settings();
         let own = settings.env.iter().chain(&leaf.env);
         env.extend(given.dotenv.iter().map(|(name, value)| text(name, value.clone())));
@@ -151,6 +150,14 @@ impl Inner {
 /// The environment that this program was started with, without what another host said about itself.
 pub(super) fn base_environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().filter(|(name, _)| !is_ours(name)).collect()
+}
+
+/// What a job gets of the host's own environment. A name that is no text fits no pattern.
+pub(super) fn handed_on<'e>(
+    base: &'e [(OsString, OsString)],
+    process: &Process,
+) -> impl Iterator<Item = &'e (OsString, OsString)> {
+    base.iter().filter(|(name, _)| name.to_str().map_or(!process.clean_env, |name| process.passes(name)))
 }
 
 /// Variables that a job of another host would hand on to ours, and which would be untrue here.

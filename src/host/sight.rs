@@ -5,6 +5,7 @@
 use crate::base::{Moment, RunId};
 use crate::definition::{Leaf, Param, Params, Settings, read_param};
 use crate::engine::{Author, Trigger};
+use crate::host::environment::handed_on;
 use crate::host::filling::{Filling, is_true};
 use crate::host::reload::open_scripts;
 use crate::host::seen::readable_params;
@@ -158,7 +159,7 @@ impl AboutRun<'_> {
 /// The variables of the host, of the project and of the job, as far as they are known. No secret is among them.
 pub(super) fn readable_env(base: &[(OsString, OsString)], settings: &Settings, leaf: &Leaf) -> Value {
     let mut env = Map::new();
-    for (name, value) in base {
+    for (name, value) in handed_on(base, &leaf.process) {
         env.insert(name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned().into());
     }
     for (name, value) in settled_env(settings, leaf) {

@@ -251,12 +251,15 @@ fn end_attempt(
     let user = usage.map(|usage| Count(usage.user_ms));
     let system = usage.map(|usage| Count(usage.system_ms));
     let peak = usage.map(|usage| Count(usage.peak_rss));
+    let read = usage.map(|usage| Count(usage.read_bytes));
+    let written = usage.map(|usage| Count(usage.written_bytes));
     run_statement(
         db,
-        "INSERT INTO attempts (run, idx, number, ended, exit, pid, user_ms, system_ms, peak_rss)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT DO UPDATE SET ended = ?4, exit = ?5, pid = ?6, user_ms = ?7, system_ms = ?8, peak_rss = ?9",
-        params![run, index, number, at, json(exit), pid, user, system, peak],
+        "INSERT INTO attempts (run, idx, number, ended, exit, pid, user_ms, system_ms, peak_rss, read_bytes, written_bytes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT DO UPDATE SET ended = ?4, exit = ?5, pid = ?6, user_ms = ?7, system_ms = ?8, peak_rss = ?9,
+             read_bytes = ?10, written_bytes = ?11",
+        params![run, index, number, at, json(exit), pid, user, system, peak, read, written],
     )
 }
 

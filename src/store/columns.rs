@@ -130,7 +130,7 @@ pub(super) fn skip_columns(why: &SlotSkip) -> (&'static str, Option<RunId>) {
     }
 }
 
-/// Reads the columns `exit, pid, user_ms, system_ms, peak_rss` of an attempt.
+/// Reads the columns `exit, pid, user_ms, system_ms, peak_rss, read_bytes, written_bytes` of an attempt.
 pub(super) fn end_at(row: &Row<'_>, first: usize) -> Result<(Option<Exit>, Option<Usage>)> {
     let exit = row.get::<_, Option<Json<Exit>>>(first)?.map(|Json(exit)| exit);
     let Some(pid) = row.get(first + 1)? else { return Ok((exit, None)) };
@@ -140,6 +140,8 @@ pub(super) fn end_at(row: &Row<'_>, first: usize) -> Result<(Option<Exit>, Optio
         user_ms: number(first + 2)?,
         system_ms: number(first + 3)?,
         peak_rss: number(first + 4)?,
+        read_bytes: row.get::<_, Option<Count>>(first + 5)?.map_or(0, |Count(number)| number),
+        written_bytes: row.get::<_, Option<Count>>(first + 6)?.map_or(0, |Count(number)| number),
     };
     Ok((exit, Some(usage)))
 }

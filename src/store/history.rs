@@ -312,7 +312,7 @@ SELECT f.fingerprint, f.run, r.task, r.number, f.outputs FROM fresh f JOIN runs 
 pub(super) const CHILD: &str = "SELECT run FROM runs WHERE parent = ?1";
 
 pub(super) const ATTEMPTS: &str = "
-SELECT number, started, ended, exit, pid, user_ms, system_ms, peak_rss FROM attempts
+SELECT number, started, ended, exit, pid, user_ms, system_ms, peak_rss, read_bytes, written_bytes FROM attempts
 WHERE run = ?1 AND idx = ?2 ORDER BY number";
 
 pub(super) const EVENTS: &str =

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: u32 = 0x6e65_6170;
 
 /// Step `n` brings format `n` to format `n + 1`; a new database goes through all of them.
-pub(super) const STEPS: &[&str] = &[FORMAT_1, FORMAT_2];
+pub(super) const STEPS: &[&str] = &[FORMAT_1, FORMAT_2, FORMAT_3];
 
 /// The format that this program reads and writes.
 pub(super) const FORMAT: u32 = STEPS.len() as u32;
@@ -116,6 +116,12 @@ CREATE TABLE fresh (
     run INTEGER NOT NULL,
     outputs TEXT
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What attempts read and wrote.
+const FORMAT_3: &str = "
+ALTER TABLE attempts ADD COLUMN read_bytes INTEGER;
+ALTER TABLE attempts ADD COLUMN written_bytes INTEGER;
 ";
 
 /// Brings the database to the format at the end of `steps`, in one transaction. An older database is copied first.

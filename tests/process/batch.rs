@@ -62,6 +62,8 @@ pub(super) struct Trial {
 pub(super) struct Batch {
     dir: Option<TempDir>,
     containment: String,
+    /// What its hosts have in their environment besides.
+    pub(super) variables: &'static [(&'static str, &'static str)],
     /// Every process of it has a name that begins so.
     pub(super) prefix: String,
     pub(super) trials: Vec<Trial>,
@@ -110,6 +112,7 @@ impl Batch {
         Batch {
             dir: Some(dir),
             containment: containment.into(),
+            variables: &[],
             prefix,
             trials: Vec::new(),
             placed: BTreeMap::new(),
@@ -174,6 +177,7 @@ impl Batch {
             .arg(self.root())
             .args(words)
             .env(CONTAINMENT, &self.containment)
+            .envs(self.variables.iter().copied())
             .env(MARK, &self.prefix)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -210,6 +214,12 @@ impl Batch {
     /// What helps a host, and the host itself, while they live.
     pub(super) fn helpers(&self) -> Vec<i32> {
         helpers(&format!("{MARK}={}", self.prefix))
+    }
+
+    /// What was started by its jobs, as far as that did not clear its environment.
+    pub(super) fn started(&self) -> Vec<i32> {
+        let helpers = self.helpers();
+        self.bearers().into_iter().filter(|pid| !helpers.contains(pid)).collect()
     }
 
     /// What bears the mark of this batch: the above, and all that keeps its environment of what they started.

@@ -382,6 +382,7 @@ impl Story {
                     format!("rejected by {by}: {}", reason.as_deref().unwrap_or("no reason"))
                 }
                 Cause::Unmet { rounds } => format!("unmet after {rounds} rounds"),
+                Cause::Limit { which, most } => which.words(*most),
             },
         }
     }
@@ -450,6 +451,7 @@ fn exit_word(exit: &Exit) -> String {
         Exit::Lost => "lost".into(),
         Exit::Skipped { reason } => format!("skipped: {reason}"),
         Exit::BadOutputs { message } => format!("bad outputs: {message}"),
+        Exit::Limit { which, most } => which.words(*most),
     }
 }
 

@@ -224,6 +224,7 @@ impl Board {
             }
             (_, Exit::Lost) => Some(Cause::Lost),
             (_, Exit::BadOutputs { message }) => Some(Cause::Outputs { message: message.clone() }),
+            (_, Exit::Limit { which, most }) => Some(Cause::Limit { which: *which, most: *most }),
         }
     }
 

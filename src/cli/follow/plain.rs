@@ -99,5 +99,6 @@ fn cause_field(cause: &Cause) -> String {
         Cause::Cell { .. } => "cell".into(),
         Cause::Rejected { by, reason } => format!("rejected{}", who(by, reason.as_deref())),
         Cause::Unmet { rounds } => format!("unmet rounds={rounds}"),
+        Cause::Limit { which, most } => format!("limit={} most={most}", which.key()),
     }
 }

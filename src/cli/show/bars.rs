@@ -62,7 +62,8 @@ fn end_mark(attempt: &AttemptInfo, is_short: bool) -> char {
             | Exit::Signal { .. }
             | Exit::NotSpawned { .. }
             | Exit::Lost
-            | Exit::BadOutputs { .. },
+            | Exit::BadOutputs { .. }
+            | Exit::Limit { .. },
         ) => 'x',
     }
 }

@@ -1,11 +1,11 @@
 //! The journal of a run in words, a line for each event.
 
 use crate::api::{RunInfo, cause_words, skip_words};
-use crate::base::{AttemptId, JobId, Millis, Moment};
+use crate::base::{AttemptId, Bytes, JobId, Millis, Moment};
 use crate::cli::look::{Look, exit_words};
 use crate::cli::output::{DIM, clean};
 use crate::definition::Cleanup;
-use crate::engine::{Event, Outcome, OwedCleanup, Question, RunOutcome, Skip, StopCause, Trigger};
+use crate::engine::{Event, Outcome, OwedCleanup, Question, RunOutcome, Skip, StopCause, Trigger, Usage};
 use crate::store::Entry;
 
 pub(super) fn render(entries: &[Entry], run: &RunInfo, look: &Look) -> String {
@@ -64,7 +64,7 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
             format!("{} is asked to stop: {}", attempt(id), stop(*cause))
         }
         Event::AttemptEnded { attempt: id, exit, usage, outputs } => {
-            let used = usage.map(|used| format!(" (CPU {})", Millis(used.user_ms + used.system_ms)));
+            let used = usage.map(|usage| format!(" ({})", used(&usage)));
             let put_out = match outputs.len() {
                 0 => String::new(),
                 _ => format!("; outputs: {}", outputs.keys().cloned().collect::<Vec<_>>().join(", ")),
@@ -110,6 +110,19 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::Retry { of } => format!(" as another go at {of}"),
         Trigger::Task { parent } => format!(" for a job of run {}", parent.job.run),
     }
+}
+
+/// What an attempt used, as far as it is worth a word.
+fn used(usage: &Usage) -> String {
+    let mut words = format!("CPU {}", Millis(usage.user_ms + usage.system_ms));
+    for (bytes, what) in
+        [(usage.peak_rss, "of memory"), (usage.read_bytes, "read"), (usage.written_bytes, "written")]
+    {
+        if bytes > 0 {
+            words += &format!(", {} {what}", Bytes(bytes));
+        }
+    }
+    words
 }
 
 fn stop(cause: StopCause) -> &'static str {
@@ -159,6 +172,17 @@ mod tests {
     use crate::cli::ps::tests::{job, run};
     use crate::engine::{Author, Cause, Exit, Record};
     use crate::store::Seq;
+
+    #[test]
+    fn what_was_used() {
+        #[track_caller]
+        fn check(usage: Usage, expected: &str) {
+            assert_eq!(used(&usage), expected);
+        }
+        check(Usage { user_ms: 1200, system_ms: 300, ..Usage::default() }, "CPU 1.5s");
+        let busy = Usage { peak_rss: 5 << 20, read_bytes: 512, written_bytes: 3 << 29, ..Usage::default() };
+        check(busy, "CPU 0s, 5 MiB of memory, 512 bytes read, 1.5 GiB written");
+    }
 
     #[test]
     fn events_are_told_in_words() {

@@ -14,15 +14,6 @@ const fn until(name: &'static str, about: &'static str, instead: &'static str) -
 
 /// Of tasks and children.
 pub(super) const JOB: &[Later] = &[
-    until(
-        "env_passthrough",
-        "Which variables of the host a job sees.",
-        "a job has the environment of the host",
-    ),
-    until("clean_env", "A job begins with an empty environment.", "start the program with `env -i`"),
-    until("umask", "The mode bits that new files lack.", "call `umask` in the script"),
-    until("user", "The user it runs as.", "start the program with `setpriv` or `sudo -u`"),
-    until("nice", "How much it leaves to others.", "start the program with `nice`"),
     until("tty", "It runs on a terminal of its own.", "start the program with `script -qec`"),
     until(
         "timeout_total",
@@ -53,7 +44,6 @@ pub(super) const JOB: &[Later] = &[
     ),
     until("locks", "What it must have to itself.", "call `flock` in the script"),
     later("resources", "What it needs of the machine, for admission."),
-    until("limits", "What it may use of the machine at most.", "call `ulimit` in the script"),
     later("rate_limit", "How often it may start in a stretch of time."),
     later("kind", "Whether it is a service that runs on and on."),
     later("restart", "When a service is started again."),
@@ -95,6 +85,10 @@ pub(super) const RETRY: &[Later] = &[
     until("hook", "A function that decides.", "a file under `hooks` can decide over a retry"),
     later("budget", "How many tries a stretch of time may have."),
 ];
+
+/// Of `limits`.
+pub(super) const LIMITS: &[Later] =
+    &[until("output", "How much it may write to its log.", "send it through `head -c` in the script")];
 
 /// Of `stop`.
 pub(super) const STOP: &[Later] =

@@ -33,6 +33,7 @@ pub(super) use after::{CLEANUP, HOOK};
 pub(super) use body::NAMES as BODIES;
 pub(super) use environment::{PARAM, PARAM_IN_LIST, SECRET, STDIN};
 pub(super) use graph::{FOREACH, JOIN, NEED, PRECONDITION, STRATEGY};
+pub(super) use process::LIMITS;
 pub(super) use results::{LOG, OUTPUT, REPEAT};
 pub(super) use settings::CHANNEL;
 pub(super) use time::{ENTRY, RETRY, STOP};
@@ -210,6 +211,7 @@ pub(crate) fn title_of(key: &Key) -> Option<&'static str> {
 pub(crate) const OBJECTS: &[&Object] = &[
     &RETRY,
     &STOP,
+    &LIMITS,
     &ENTRY,
     &PARAM,
     &PARAM_IN_LIST,

@@ -66,6 +66,7 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&SETTINGS, "# neap.yaml\nslots: 2\nKEY\n"),
         (&RETRY, "run: make\nretry: { attempts: 2, KEY }\n"),
         (&STOP, "run: make\nstop: { signal: INT, KEY }\n"),
+        (&LIMITS, "run: make\nlimits: { KEY }\n"),
         (&ENTRY, "run: make\nschedule: { cron: '0 3 * * *', KEY }\n"),
         (&PARAM, "run: make\nparams: { a: { KEY } }\n"),
         (&PARAM_IN_LIST, "run: make\nparams: [{ name: a, KEY }]\n"),
@@ -340,6 +341,10 @@ const UNSEEN_FILES: &[(&str, &str)] = &[
     ("name-dependency", "a dependency may also be written with a name that somebody made up"),
     ("fix-uses-task-blank", "names behind `task:` have no pattern"),
     ("nul", "a pattern against it would stand at every text"),
+    ("limits-small", "sizes are not compared with each other"),
+    ("umask", "an editor does not see quotes"),
+    ("umask-number", "an editor does not see quotes"),
+    ("umask-octal", "an editor does not see quotes"),
     ("uses-unknown-action", "a program may register any function"),
 ];
 

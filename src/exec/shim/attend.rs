@@ -5,6 +5,7 @@
 
 use super::adopt::{door_of, end_of};
 use super::life::Life;
+use super::limits::Guard;
 use super::link::Link;
 use super::pump::Pump;
 use super::tree::{self, Member};
@@ -13,6 +14,7 @@ use crate::base::AttemptId;
 use crate::definition::{self, OnHostDeath, OnLeak, Stop};
 use crate::engine::Exit;
 use crate::exec::backlog::Backlog;
+use crate::exec::birth::Birth;
 use crate::exec::output::LAST_WORDS;
 use crate::exec::outputs::Outputs;
 use crate::exec::process::note;
@@ -23,6 +25,7 @@ use crate::exec::usage::{of_children, to_exit};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Signal, WaitOptions, wait};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
@@ -56,7 +59,7 @@ pub(super) enum Rest {
 pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signals) -> io::Result<Rest> {
     rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let errand = read_errand(&mut socket)?;
+    let errand: Errand = read_one(&mut socket)?;
     let mut start = errand.into_start(pipes);
     let link = Link::new(socket)?;
     // In this order: a host that is there now can have no successor yet that looked at the lock in vain, called the attempt
@@ -69,8 +72,8 @@ pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signa
     let mut attendant = Attendant {
         attempt: start.attempt,
         log: start.log.clone(),
-        keep: start.on_host_death == OnHostDeath::Keep,
-        on_leak: start.on_leak,
+        keep: start.process.on_host_death == Some(OnHostDeath::Keep),
+        on_leak: start.process.on_leak,
         host,
         signals,
         order: Order::GoOn,
@@ -80,6 +83,7 @@ pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signa
         life: None,
         rest: Rest::Nothing,
         is_frozen: false,
+        guard: Guard::new(start.process.limits, start.attempt),
     };
     let ending = attendant.carry_out(&mut start);
     let rest = std::mem::replace(&mut attendant.rest, Rest::Nothing);
@@ -87,17 +91,19 @@ pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signa
     Ok(rest)
 }
 
-fn read_errand(socket: &mut UnixStream) -> io::Result<Errand> {
-    let (mut frames, mut piece) = (Frames::default(), vec![0; 64 * 1024]);
-    loop {
-        match socket.read(&mut piece)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            length => frames.feed(&piece[..length]),
-        }
-        if let Some(errand) = frames.next()? {
-            return Ok(errand);
-        }
+/// Reads one message, and not a byte of the next: the host may want it stopped already, and that is read by the link.
+fn read_one<M: DeserializeOwned>(socket: &mut UnixStream) -> io::Result<M> {
+    let (mut frames, mut length) = (Frames::default(), [0; 4]);
+    socket.read_exact(&mut length)?;
+    frames.feed(&length);
+    if let Some(message) = frames.next()? {
+        return Ok(message);
     }
+    // A length that makes no sense was refused just now.
+    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+    socket.read_exact(&mut bytes)?;
+    frames.feed(&bytes);
+    frames.next()?.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Says to the next host that somebody is here. A log that cannot be opened is told when the attempt starts.
@@ -162,6 +168,7 @@ struct Attendant {
     life: Option<Life>,
     rest: Rest,
     is_frozen: bool,
+    guard: Guard,
 }
 
 impl Attendant {
@@ -180,6 +187,7 @@ impl Attendant {
         let leader = self.leader.take();
         let usage = leader.as_ref().map(|leader| of_children(leader.pid));
         let exit = leader.and_then(|leader| leader.ended).map_or(Exit::Lost, |(status, _)| to_exit(status));
+        let exit = self.guard.judge(exit);
         if left_over > 0 {
             let plural = if left_over == 1 { "process" } else { "processes" };
             // Whoever looks for a reason finds the number in the record as well.
@@ -191,7 +199,12 @@ impl Attendant {
     /// Starts the process, and tries again for about 2.5 s while the machine is short of something that other processes
     /// give back.
     fn launch(&mut self, start: &mut Start) -> Result<Option<ScriptFile>, NotStarted> {
-        let launch = Launch::prepare(start)?;
+        let birth = Birth::of(&start.process)?.within(self.guard.doors());
+        for remark in self.guard.remarks() {
+            let _ = note(&start.log, &format!("neap: {remark}"));
+        }
+        birth.complete(&mut start.env);
+        let launch = Launch::prepare(start)?.with_birth(birth)?;
         let mut patience = Duration::from_millis(10);
         loop {
             match self.signals.open(|| launch.attempt(start, true, Pump::new)) {
@@ -225,6 +238,9 @@ impl Attendant {
                 self.rest = Rest::LetGo;
                 break;
             }
+            if self.guard.look(now, own_pid()) {
+                self.order = Order::Kill;
+            }
             if killing.is_none() && self.end_of_patience(now).is_some_and(|until| until <= now) {
                 killing = Some(Killing {
                     since: now,
@@ -247,7 +263,7 @@ impl Attendant {
                     next.map(|next| next.saturating_duration_since(now))
                 }
             };
-            self.wait(wait);
+            self.wait(wait.into_iter().chain(self.guard.pause(now)).min());
         }
         killing.filter(|killing| killing.is_leak).map_or(0, |killing| killing.met.len() as u32)
     }
@@ -583,4 +599,20 @@ fn after(grace: Duration) -> Instant {
 
 fn own_pid() -> u32 {
     std::process::id()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::framed;
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn an_order_right_behind_the_errand_is_not_lost() {
+        let (mut host, mut shim) = UnixStream::pair().unwrap();
+        host.write_all(&[framed(&ToShim::Pause), framed(&ToShim::Kill)].concat()).unwrap();
+        assert!(matches!(read_one(&mut shim).unwrap(), ToShim::Pause));
+        let heard = Link::new(shim).unwrap().hear().unwrap();
+        assert!(matches!(heard[..], [ToShim::Kill]), "{heard:?}");
+    }
 }

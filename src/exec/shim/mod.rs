@@ -20,6 +20,8 @@
 //! | `attend` | the shim: one attempt from its first moment to its last |
 //! | `tree` | all that descends from a process |
 //! | `life` | whether the attempt shows a sign of life |
+//! | `limits` | what an attempt may use, and whether it wants more |
+//! | `groups` | control groups, which enforce that where there are any |
 //! | `pump` | reading what the attempt writes |
 //! | `link` | the shim's side of the socket |
 //! | `nursery` | the host's side: how shims come to be |
@@ -28,7 +30,9 @@
 
 mod adopt;
 mod attend;
+mod groups;
 mod life;
+mod limits;
 mod link;
 mod nursery;
 mod pump;

@@ -1,7 +1,7 @@
 //! What a host and a shim say to each other: JSON behind its length, over a socket.
 
 use crate::base::{AttemptId, Millis};
-use crate::definition::{Action, LogMode, OnHostDeath, OnLeak, Signal};
+use crate::definition::{Action, LogMode, Process, Signal};
 use crate::engine::{Exit, NotSpawned, Usage};
 use crate::exec::joint::Joint;
 use crate::exec::mask::Masks;
@@ -32,8 +32,7 @@ pub(super) struct Errand {
     stdout: Target,
     outputs: Text,
     stall_timeout: Option<Millis>,
-    on_leak: OnLeak,
-    on_host_death: OnHostDeath,
+    process: Process,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -143,8 +142,7 @@ impl Errand {
             stdout,
             outputs: start.outputs.clone().into(),
             stall_timeout: start.stall_timeout,
-            on_leak: start.on_leak,
-            on_host_death: start.on_host_death,
+            process: start.process.clone(),
         };
         Ok((errand, pipes))
     }
@@ -179,8 +177,7 @@ impl Errand {
             stdout,
             outputs: self.outputs.into(),
             stall_timeout: self.stall_timeout,
-            on_leak: self.on_leak,
-            on_host_death: self.on_host_death,
+            process: self.process,
         }
     }
 }

@@ -14,7 +14,7 @@ mod sweeping;
 use super::procfs::place;
 use super::*;
 use crate::base::{AttemptId, JobId, Millis, RunId};
-use crate::definition::{Action, LogMode, OnHostDeath, OnLeak, Signal, Stop};
+use crate::definition::{Action, LogMode, Process, Signal, Stop};
 use crate::engine::{Exit, NotSpawned, Usage};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::ffi::OsString;
@@ -80,8 +80,7 @@ impl Bench {
             outputs: self.path(&format!("{number}.outputs")),
             log_mode: LogMode::Merged,
             stall_timeout: None,
-            on_leak: OnLeak::Kill,
-            on_host_death: OnHostDeath::Kill,
+            process: Process::default(),
         }
     }
 

@@ -101,7 +101,7 @@ fn jobs_and_attempts_tell_what_became_of_them() {
     let (store, _) = open(&dir);
     let new = NewRun { plan: plan("p", &["p/x", "p/y", "p/z"]), ..new_run("p", 1, 1) };
     let attempt = |number| AttemptId { job: job(1, 0), number };
-    let usage = Usage { pid: 7, user_ms: 1, system_ms: 2, peak_rss: 3 };
+    let usage = Usage { pid: 7, user_ms: 1, system_ms: 2, peak_rss: 3, read_bytes: 4, written_bytes: 5 };
     at(&store, 10, vec![Event::RunCreated(Box::new(new)), Event::JobQueued { job: job(1, 0) }]);
     at(&store, 20, vec![Event::AttemptStarted { attempt: attempt(1), timeout: None }]);
     let killed = Exit::Signal { signal: crate::definition::Signal::KILL };

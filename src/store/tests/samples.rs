@@ -4,7 +4,7 @@ use super::{job, key, name, new_run, plan};
 use crate::base::{AttemptId, Millis, Moment, RunId};
 use crate::definition::{Cleanup, Params, Signal};
 use crate::engine::{
-    Author, Cause, Cell, Event, Exit, Fingerprint, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef,
+    Author, Cause, Cell, Event, Exit, Fingerprint, Limit, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef,
     Question, RunOutcome, Skip, SlotSkip, StopCause, Trigger, Usage,
 };
 use std::collections::BTreeSet;
@@ -74,6 +74,7 @@ fn jobs() -> Vec<Event> {
         Outcome::Skipped { why: Skip::Needs { job: 3 } },
         Outcome::Skipped { why: Skip::Asked { reason: "nothing to do".into() } },
         Outcome::Skipped { why: Skip::Reused },
+        failed(Cause::Limit { which: Limit::Memory, most: 64 << 20 }),
     ];
     let item = |what| OwedCleanup { what, unless_succeeded: true };
     let mut events = vec![
@@ -114,7 +115,8 @@ fn jobs() -> Vec<Event> {
 
 fn attempts() -> Vec<Event> {
     let attempt = |number| AttemptId { job: job(1, 0), number };
-    let usage = Usage { pid: 4711, user_ms: 12, system_ms: 3, peak_rss: 5 << 20 };
+    let usage = Usage { pid: 4711, user_ms: 12, system_ms: 3, peak_rss: 5 << 20, ..Usage::default() };
+    let busy = Usage { read_bytes: 512, written_bytes: 1024, ..usage };
     let not_spawned = |why| Exit::NotSpawned { why, message: "no such file".into() };
     let mut events = vec![
         Event::AttemptAdmitted { attempt: attempt(1) },
@@ -134,6 +136,12 @@ fn attempts() -> Vec<Event> {
             usage: Some(usage),
             outputs: Default::default(),
         },
+        Event::AttemptEnded {
+            attempt: attempt(12),
+            exit: Exit::Code { code: 0 },
+            usage: Some(busy),
+            outputs: Default::default(),
+        },
         Event::HookAsked { attempt: attempt(1), question: Question::Before, cause: None },
         Event::HookAsked { attempt: attempt(1), question: Question::Success, cause: None },
         Event::HookAsked {
@@ -150,6 +158,9 @@ fn attempts() -> Vec<Event> {
         Exit::Lost,
         Exit::Skipped { reason: "nothing to do".into() },
         Exit::BadOutputs { message: "line 1: no `=`".into() },
+        Exit::Limit { which: Limit::Memory, most: 64 << 20 },
+        Exit::Limit { which: Limit::Processes, most: 50 },
+        Exit::Limit { which: Limit::FileSize, most: 4096 },
     ];
     let end = |(number, exit)| Event::AttemptEnded {
         attempt: attempt(number),
