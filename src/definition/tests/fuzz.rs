@@ -109,6 +109,12 @@ const KNOWN: &[Known] = &[
     less("E0119", |text| text.contains('!'), "!x a", "tags mean nothing in a task"),
     less("MissingTagUri", |text| text.contains('!'), "!!! a", "libyaml takes a tag without a name"),
     less(
+        "InvalidTagTerminator",
+        |text| text.contains('!'),
+        "n: !:!",
+        "only a handle of letters, digits and dashes ends with `!`, and no other `!` may stand in a tag",
+    ),
+    less(
         "CommentNotSeparated",
         |text| text.contains('#'),
         "a: |# b\n c\n",
