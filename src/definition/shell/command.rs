@@ -180,13 +180,7 @@ impl Command {
             "printf" => after_option(rest, "-v").map(|word| evaluated(word, "printf -v")).unwrap_or_default(),
             _ => Vec::new(),
         };
-        for (at, word) in self.words.iter().enumerate() {
-            verdict.extend(programs::code_of(&self.words[at..]));
-            if base(word) == "ssh" {
-                // Everything behind its host is code already, whatever else it names.
-                break;
-            }
-        }
+        verdict.extend(programs::code_of(&self.words));
         verdict
     }
 
@@ -203,14 +197,14 @@ impl Command {
         let declared = if DECLARING.contains(&name) { own } else { &[] };
         let assigned = before.iter().chain(declared).filter_map(|word| {
             let (name, _) = word.text.split_once('=').filter(|_| !word.begins_with_hole)?;
-            Some((name.strip_suffix('+').unwrap_or(name), word.holes.clone()))
+            Some((name.strip_suffix('+').unwrap_or(name), few(&word.holes)))
         });
         let mut gives: Vec<(&str, Vec<usize>)> = assigned.collect();
-        let all = |words: &[Word]| words.iter().flat_map(|word| word.holes.clone()).collect::<Vec<usize>>();
+        let all = |words: &[Word]| words.iter().flat_map(|word| few(&word.holes)).take(HELD).collect();
         match (name, own) {
             ("for", [_, variable, rest @ ..]) => gives.push((&variable.text, all(rest))),
             ("read", [_, rest @ ..]) => {
-                gives.extend(rest.iter().map(|word| (word.text.as_str(), self.input.clone())));
+                gives.extend(rest.iter().map(|word| (word.text.as_str(), few(&self.input))));
             }
             ("set", [_, rest @ ..]) => gives.extend(ARGUMENTS.map(|argument| (argument, all(rest)))),
             _ => {}
@@ -229,6 +223,14 @@ impl Word {
     pub(super) fn text(&self) -> &str {
         &self.text
     }
+}
+
+/// So many expressions are remembered of one variable: `a=$a$a` would double them. Where the variable is evaluated its
+/// script is refused because of these, and the others are told when these are mended.
+pub(super) const HELD: usize = 8;
+
+fn few(holes: &[usize]) -> Vec<usize> {
+    holes.iter().take(HELD).copied().collect()
 }
 
 /// Commands that give values to variables as words.

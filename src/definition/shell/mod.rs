@@ -11,7 +11,7 @@ mod tests;
 
 use super::template::{Expression, Piece, Template, shown};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// A script with a variable in the place of every expression.
@@ -159,13 +159,11 @@ pub(super) fn code_in_argv(argv: &[Template]) -> Vec<CodeInArgv> {
         places.extend(template.expressions().enumerate().map(|(expression, _)| (at, expression)));
         words.push(command::Word::new(text.collect(), (first..places.len()).collect(), begins));
     }
-    let verdict = (0..words.len()).flat_map(|at| programs::code_of(&words[at..]));
-    let mut found: Vec<CodeInArgv> = Vec::new();
-    for (hole, kind) in verdict {
+    let (mut found, mut told) = (Vec::new(), BTreeSet::new());
+    for (hole, kind) in programs::code_of(&words) {
         let (word, expression) = places[hole];
-        let is_told = found.iter().any(|other| (other.word, other.expression) == (word, expression));
         if let ShellTroubleKind::Evaluated { by } = kind
-            && !is_told
+            && told.insert(hole)
         {
             found.push(CodeInArgv { word, expression, by });
         }

@@ -126,18 +126,36 @@ fn known(word: &Word) -> Option<&'static Program> {
     PROGRAMS.iter().find(|program| program.names.contains(&name) || program.names.contains(&bare))
 }
 
-/// What a program named by the first of these words runs as code among those behind it.
+/// So many programs are looked at in one command, each of which may look at all words behind it. Of a command that names
+/// more of them everything further on is taken for code.
+const MOST: usize = 20;
+
+/// What the programs among these words run as code, each among the words behind it.
 pub(super) fn code_of(words: &[Word]) -> Verdict {
-    let Some((first, rest)) = words.split_first() else { return Vec::new() };
-    let name = base(first);
-    match name {
-        "ssh" | "rsh" => return remote(name, rest),
-        "git" => return settings_of_git(rest),
-        "sed" | "gsed" if rest.iter().any(|word| word.text() == "--sandbox") => return Vec::new(),
-        _ => {}
+    let (mut verdict, mut looked) = (Vec::new(), 0);
+    for (at, word) in words.iter().enumerate() {
+        let (name, rest) = (base(word), &words[at + 1..]);
+        let program = known(word);
+        if program.is_none() && name != "git" {
+            continue;
+        }
+        looked += 1;
+        if looked > MOST {
+            verdict.extend(rest.iter().flat_map(|word| evaluated(word, name)));
+            break;
+        }
+        verdict.extend(match (name, program) {
+            ("ssh" | "rsh", _) => remote(name, rest),
+            ("git", _) => settings_of_git(rest),
+            ("sed" | "gsed", _) if rest.iter().any(|word| word.text() == "--sandbox") => Vec::new(),
+            (_, program) => program.map_or_else(Vec::new, |program| program.code(name, rest)),
+        });
+        if name == "ssh" {
+            // Everything behind its host is code already, whatever else it names.
+            break;
+        }
     }
-    let Some(program) = known(first) else { return Vec::new() };
-    program.code(name, rest)
+    verdict
 }
 
 impl Program {
@@ -237,12 +255,17 @@ impl Program {
 
 /// The program among these words that reads its standard input as code: a shell without a script, a shell far away.
 pub(super) fn reader(words: &[Word]) -> Option<&str> {
+    let programs: Vec<Option<&'static Program>> = words.iter().map(known).collect();
+    let mut looked = 0;
     for (at, word) in words.iter().enumerate() {
         let rest = &words[at + 1..];
-        if base(word) == "xargs" && hands_on_code(rest) {
+        let is_xargs = base(word) == "xargs";
+        let program = programs[at].filter(|program| program.reads != Reads::Never);
+        looked += usize::from(is_xargs || program.is_some());
+        if looked > MOST || (is_xargs && hands_on_code(rest, &programs[at + 1..])) {
             return Some(base(word));
         }
-        let Some(program) = known(word).filter(|program| program.reads != Reads::Never) else { continue };
+        let Some(program) = program else { continue };
         if program.reads_input(rest) {
             return Some(base(word));
         }
@@ -254,13 +277,13 @@ pub(super) fn reader(words: &[Word]) -> Option<&str> {
     None
 }
 
-/// Whether `xargs` would put what it reads into code: behind `-c`, or wherever `-I` says.
-fn hands_on_code(rest: &[Word]) -> bool {
-    let Some(at) = rest.iter().position(|word| known(word).is_some_and(|program| !program.flags.is_empty()))
-    else {
-        return false;
+/// Whether `xargs` would put what it reads into code: behind `-c`, or wherever `-I` says. `programs` are those that the
+/// words behind it name.
+fn hands_on_code(rest: &[Word], programs: &[Option<&'static Program>]) -> bool {
+    let takes_code = |(at, program): (usize, &Option<&'static Program>)| {
+        program.filter(|program| !program.flags.is_empty()).map(|program| (at, program))
     };
-    let Some(program) = known(&rest[at]) else { return false };
+    let Some((at, program)) = programs.iter().enumerate().find_map(takes_code) else { return false };
     let behind = &rest[at + 1..];
     let Some(option) = behind.iter().position(|word| program.option(word).is_some()) else { return false };
     let is_placed = rest[..at].iter().any(|word| {

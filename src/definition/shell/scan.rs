@@ -3,7 +3,7 @@
 //! Were the walk ever wrong about a place, the value would still only arrive split or with quotes around it: what is spliced is
 //! always the name of a variable, whose value no shell reads again.
 
-use super::command::{Command, Target, Verdict};
+use super::command::{Command, HELD, Target, Verdict};
 use super::{SafeScript, ScriptPart, ShellTroubleKind as Trouble};
 use std::collections::BTreeMap;
 
@@ -451,7 +451,10 @@ impl<'a> Scanner<'a> {
         let command = std::mem::take(&mut code.command);
         self.troubles.extend(command.judge());
         for (name, holes) in command.gives() {
-            self.holders.entry(name.to_owned()).or_default().extend(holes);
+            let held = self.holders.entry(name.to_owned()).or_default();
+            let new: Vec<usize> = holes.into_iter().filter(|hole| !held.contains(hole)).collect();
+            held.extend(new);
+            held.truncate(HELD);
         }
         if let Some(by) = command.reads_code() {
             let by = by.to_owned();

@@ -232,6 +232,19 @@ fn a_variable_that_holds_a_value_is_a_value() {
     check("Y=1; eval \"$Y\"; X=${{ a }}", r#"Y=1; eval "$Y"; X="${V1}""#);
 }
 
+/// Whoever writes such things is refused for less than all of it, but refused.
+#[test]
+fn what_would_be_followed_without_end_is_cut_short() {
+    let holes = "${{ x }}".repeat(20);
+    refused(&format!("a=\"{holes}\"; eval $a"), &["${{ x }} eval"; 8].join(", "));
+    refused(&format!("a=${{{{ x }}}}\n{}eval $a", "a=$a$a\n".repeat(60)), "${{ x }} eval");
+    refused("a=${{ x }}; a=$a${{ y }}; eval $a", "${{ x }} eval, ${{ y }} eval");
+    let wrapped = |count: usize| format!("{}echo ${{{{ x }}}}", "env ".repeat(count));
+    check(&wrapped(20), &wrapped(20).replace("${{ x }}", r#""${V1}""#));
+    refused(&wrapped(21), "${{ x }} env");
+    refused(&format!("echo ${{{{ x }}}} | {} true", "xargs ".repeat(21)), "${{ x }} xargs");
+}
+
 #[test]
 fn words_that_are_no_code_are_let_pass() {
     for text in [
