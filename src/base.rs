@@ -251,6 +251,9 @@ pub enum BadName {
 }
 
 impl TaskName {
+    /// So many bytes a whole name has at most.
+    pub(crate) const LONGEST: usize = 200;
+
     /// Checks and takes a name.
     ///
     /// # Errors
@@ -265,7 +268,7 @@ impl TaskName {
             if !first.is_ascii_alphanumeric() {
                 return Err(BadName::Start);
             }
-            if part.len() > 64 || text.len() > 200 {
+            if part.len() > 64 || text.len() > TaskName::LONGEST {
                 return Err(BadName::TooLong);
             }
         }

@@ -5,11 +5,12 @@
 
 use super::across;
 use super::body::Registered;
+use super::expressions::Located;
 use super::file::{self, Checked, Decoded, Ground};
-use super::problem::{Code, Exhibit, Finding, Problem};
+use super::problem::{Code, Exhibit, Finding, Problem, settle_all};
 use super::settings::Settings;
 use super::source::Source;
-use super::task::{Leaf, Task};
+use super::task::{Leaf, Task, Timetable};
 use super::timetable::Crons;
 use crate::base::{Moment, TaskName, did_you_mean};
 use crate::schedule::ClockChange;
@@ -117,30 +118,28 @@ impl Catalog {
         })
     }
 
-    /// The problem that an expression at this place is no Lua. `None` when there is no such file.
-    pub fn bad_expression(&self, file: &str, span: Range<usize>, message: &str) -> Option<Problem> {
-        let source = &self.files.get(file)?.source;
-        let finding = Finding::new(Code::E0154, span, "an expression is not Lua", message);
-        Some(
-            finding
-                .help("an expression is what can stand behind `return`: params.day == \"monday\"")
-                .settle(source),
-        )
+    /// The problems of all expressions that are no Lua. `fault` says of the text of one what is wrong with it.
+    ///
+    /// Of one file only the first are told, with the number of the others.
+    pub fn bad_expressions(&self, fault: impl Fn(&str) -> Option<String>) -> Vec<Problem> {
+        let bad = |located: &Located| {
+            let label = fault(&located.source)?;
+            let finding = Finding::new(Code::E0154, located.span.clone(), "an expression is not Lua", label);
+            Some(finding.help("an expression is what can stand behind `return`: params.day == \"monday\""))
+        };
+        self.settled(|checked| checked.expressions.iter().filter_map(bad).collect())
+    }
+
+    /// What is found in every file that could be read, each thing at its place: of one file the first, and how many more.
+    fn settled(&self, find: impl Fn(&Checked) -> Vec<Finding>) -> Vec<Problem> {
+        let whole = self.files.values().filter_map(|file| Some((file, file.decoded.checked.as_ref()?)));
+        whole.flat_map(|(file, checked)| settle_all(find(checked), &file.source)).collect()
     }
 
     /// Warnings of schedules that name a time of day which a clock change after `from`, and not after `until`, leaves
     /// out.
     pub fn lost_times(&self, from: Moment, until: Moment) -> Vec<Problem> {
-        let whole = self.files.values().filter_map(|file| Some((file, file.decoded.checked.as_ref()?)));
-        let entries = whole.flat_map(|(file, checked)| {
-            checked
-                .task
-                .timetables
-                .iter()
-                .zip(&checked.times)
-                .map(move |(timetable, place)| (file, timetable, place))
-        });
-        let lost = entries.filter_map(|(file, timetable, place)| {
+        let lost = |(timetable, place): (&Timetable, &Range<usize>)| {
             let days = timetable.schedule.odd_days(from, until);
             let day = days.into_iter().find(|day| day.change == ClockChange::Skipped)?;
             let zone = timetable.schedule.zone()?;
@@ -148,13 +147,9 @@ impl Catalog {
             let fires = zone.civil(day.fires).to_string();
             let label = format!("it fires at {fires} instead");
             let finding = Finding::new(Code::W0205, place.clone(), message, label);
-            Some(
-                finding
-                    .help("choose a time outside of the clock change, or `timezone: UTC`")
-                    .settle(&file.source),
-            )
-        });
-        lost.collect()
+            Some(finding.help("choose a time outside of the clock change, or `timezone: UTC`"))
+        };
+        self.settled(|checked| checked.task.timetables.iter().zip(&checked.times).filter_map(lost).collect())
     }
 
     /// Every active task, by name.

@@ -15,7 +15,8 @@ use super::task::{Action, Cleanup, Leaf, Param};
 use super::template::{Expression, KEYWORDS, Reference, Template, TemplateErrorKind, references};
 use super::values;
 use crate::base::{TaskName, did_you_mean};
-use std::collections::HashSet;
+use std::cell::{LazyCell, OnceCell};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// An expression and where it stands in its file.
@@ -51,6 +52,15 @@ pub(super) struct Scope<'s> {
     pub(super) items: &'s [String],
     /// The text of the file.
     pub(super) file: &'s str,
+    pub(super) names: Names<'s>,
+}
+
+/// Names that are looked up for every expression that asks for them. There may be as many of them as there are expressions,
+/// so they are collected when the first one asks.
+#[derive(Default)]
+pub(super) struct Names<'s> {
+    axes: OnceCell<(Vec<&'s str>, HashSet<&'s str>)>,
+    secrets: OnceCell<HashSet<&'s str>>,
 }
 
 /// A job that an expression reads, and where.
@@ -114,6 +124,7 @@ pub(super) fn check<'w>(
 ) -> Vec<Asked> {
     let mut asked = Vec::new();
     let written: Vec<&Text> = written.collect();
+    let scripts = LazyCell::new(|| scripts(scope.leaf));
     for text in &written {
         if text.is_bare {
             check_references(checker, &text.text, &text.span, scope, &mut asked);
@@ -125,7 +136,9 @@ pub(super) fn check<'w>(
                 for (expression, span) in template.expressions().zip(&places) {
                     check_references(checker, &expression.source, span, scope, &mut asked);
                 }
-                check_script(checker, text, &template, &places, scope);
+                if let Some(shell) = scripts.get(text.text.as_str()) {
+                    check_script(checker, text, &template, &places, shell);
+                }
             }
             Err(error) => {
                 let (message, help) = match error.kind {
@@ -244,7 +257,9 @@ fn check_field(checker: &mut Checker, owner: &str, path: &[&str], fields: &[&str
 
 /// Expressions see the variables of the job without its secrets.
 fn refuse_secret(checker: &mut Checker, name: &str, span: &Range<usize>, scope: &Scope<'_>) {
-    if scope.leaf.secrets.iter().chain(scope.secrets).any(|secret| secret.name == name) {
+    let secrets = scope.leaf.secrets.iter().chain(scope.secrets);
+    let names = || secrets.map(|secret| secret.name.as_str()).collect();
+    if scope.names.secrets.get_or_init(names).contains(name) {
         let message = format!("`{name}` is a secret, and expressions cannot read those");
         let finding = Finding::new(Code::E0306, span.clone(), message, "it is not among `env`");
         checker
@@ -261,9 +276,10 @@ fn refuse_item(checker: &mut Checker, span: &Range<usize>, scope: &Scope<'_>) {
     });
 }
 
-/// What stands behind a reference, without blanks.
+/// What stands behind a reference, without blanks, as far as a name could go.
 fn after(source: &str, reference: &Reference) -> String {
-    source[reference.at.end..].split_whitespace().collect()
+    let behind = source[reference.at.end..].chars();
+    behind.filter(|c| !c.is_whitespace()).take(TaskName::LONGEST).collect()
 }
 
 fn check_param(checker: &mut Checker, name: &str, span: &Range<usize>, scope: &Scope<'_>) {
@@ -296,12 +312,14 @@ fn check_matrix(checker: &mut Checker, axis: Option<&String>, span: &Range<usize
             .report(finding.help("write `strategy: { matrix: { os: [ … ] } }` to run once for each cell"));
     };
     let Some(axis) = axis else { return };
-    let names = || {
-        axes.iter()
-            .map(|(name, _)| name.as_str())
-            .chain(include.iter().flat_map(|cell| cell.keys().map(String::as_str)))
-    };
-    if !names().any(|name| name == axis) {
+    let (names, known) = scope.names.axes.get_or_init(|| {
+        let included = include.iter().flat_map(|cell| cell.keys().map(String::as_str));
+        let names: Vec<&str> = axes.iter().map(|(name, _)| name.as_str()).chain(included).collect();
+        let known = names.iter().copied().collect();
+        (names, known)
+    });
+    if !known.contains(axis.as_str()) {
+        let names = || names.iter().copied();
         let finding =
             Finding::new(Code::E0306, span.clone(), format!("the matrix has no axis `{axis}`"), "read here");
         let meant = checker.meant(axis, names());
@@ -320,7 +338,7 @@ fn item_name(leaf: &Leaf) -> Option<&str> {
 }
 
 /// The scripts of a job, each with the words of its interpreter. Those without any are for `sh -eu`.
-fn scripts(leaf: &Leaf) -> Vec<(&str, &[String])> {
+fn scripts(leaf: &Leaf) -> HashMap<&str, &[String]> {
     let mut scripts: Vec<(&str, &[String])> = Vec::new();
     match &leaf.action {
         Action::Run { script, shell, .. } => scripts.push((script, shell)),
@@ -336,7 +354,8 @@ fn scripts(leaf: &Leaf) -> Vec<(&str, &[String])> {
     }));
     let status = leaf.freshness.iter().flat_map(|freshness| &freshness.status);
     scripts.extend(status.map(|script| (script.as_str(), &[][..])));
-    scripts
+    // Of two with the same text the first one counts: only its interpreter may be another.
+    scripts.into_iter().rev().collect()
 }
 
 /// A value must not become code. Where that cannot be promised the text is refused.
@@ -345,11 +364,8 @@ fn check_script(
     text: &Text,
     template: &Template,
     places: &[Range<usize>],
-    scope: &Scope<'_>,
+    shell: &[String],
 ) {
-    let Some((_, shell)) = scripts(scope.leaf).into_iter().find(|(script, _)| *script == text.text) else {
-        return;
-    };
     // What a text in quotes says is there for everybody to see: `raw("${{")`.
     let is_open = |expression: &&Expression| expression.is_raw && !references(&expression.source).is_empty();
     let placed = || template.expressions().zip(places.iter().cloned());
@@ -389,6 +405,8 @@ fn warn_of_raw(checker: &mut Checker, span: Range<usize>) {
 /// Programs without a shell around them are told code as a word, or read it.
 fn check_argvs(checker: &mut Checker, written: &[&Text], scope: &Scope<'_>) {
     let leaf = scope.leaf;
+    // Of two with the same text the first one counts.
+    let texts = LazyCell::new(|| written.iter().rev().map(|text| (text.text.as_str(), *text)).collect());
     let own = match &leaf.action {
         Action::Exec { argv } => Some(argv),
         Action::Run { .. } | Action::Lua { .. } | Action::Script { .. } | Action::Call { .. } => None,
@@ -400,21 +418,33 @@ fn check_argvs(checker: &mut Checker, written: &[&Text], scope: &Scope<'_>) {
     for argv in own.into_iter().chain(cleanup) {
         let parsed: Result<Vec<Template>, _> = argv.iter().map(|word| Template::parse(word)).collect();
         let Ok(parsed) = parsed else { continue };
+        let mut placed = HashMap::new();
         for CodeInArgv { word, expression, by } in code_in_argv(&parsed) {
-            let Some(expression) = parsed[word].expressions().nth(expression) else { continue };
-            let Some(text) = written.iter().find(|text| text.text == argv[word]) else { continue };
-            let span = place(text, expression.at.clone(), scope.file);
-            refuse_code(checker, span, expression, &by);
+            let placed = placed
+                .entry(word)
+                .or_insert_with(|| placed_expressions(&argv[word], &parsed[word], &texts, scope));
+            let Some((expression, span)) = placed.get(expression) else { continue };
+            refuse_code(checker, span.clone(), expression, &by);
         }
     }
     let (Some(argv), Some(Stdin::Text { text: input })) = (own, &leaf.stdin) else { return };
     let parsed: Vec<Template> = argv.iter().filter_map(|word| Template::parse(word).ok()).collect();
     let Some(by) = code_reader(&parsed) else { return };
-    let Some(text) = written.iter().find(|text| text.text == *input) else { return };
-    for expression in Template::parse(input).iter().flat_map(Template::expressions) {
-        let span = place(text, expression.at.clone(), scope.file);
+    let Ok(template) = Template::parse(input) else { return };
+    for (expression, span) in placed_expressions(input, &template, &texts, scope) {
         refuse_code(checker, span, expression, &by);
     }
+}
+
+/// The expressions of one of the texts that are written, each with its place.
+fn placed_expressions<'t>(
+    text: &str,
+    template: &'t Template,
+    texts: &HashMap<&str, &Text>,
+    scope: &Scope<'_>,
+) -> Vec<(&'t Expression, Range<usize>)> {
+    let Some(text) = texts.get(text) else { return Vec::new() };
+    template.expressions().zip(places(text, template, scope.file)).collect()
 }
 
 fn refuse_code(checker: &mut Checker, span: Range<usize>, expression: &Expression, by: &str) {
@@ -437,10 +467,10 @@ fn whole_name<'s>(siblings: &'s Siblings, task: &str, after: &str) -> Option<&'s
     if !after.starts_with('-') {
         return None;
     }
-    let is_cut = |name: &&str| {
-        name.strip_prefix(task).is_some_and(|rest| rest.starts_with('-') && after.starts_with(rest))
-    };
-    siblings.keys().map(String::as_str).find(is_cut)
+    let in_name = after.char_indices().take_while(|(_, c)| c.is_ascii_alphanumeric() || "._-".contains(*c));
+    let ends = in_name.map(|(at, _)| at + 1);
+    let mut names = ends.filter_map(|end| siblings.get_key_value(&format!("{task}{}", &after[..end])));
+    names.next().map(|(name, _)| name.as_str())
 }
 
 /// A job as expressions name it.

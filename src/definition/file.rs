@@ -559,6 +559,7 @@ impl<'c, 't> Context<'c, 't> {
             secrets: &self.ground.settings.secrets,
             items: &[],
             file: self.text,
+            names: expressions::Names::default(),
         }
     }
 

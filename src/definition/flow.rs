@@ -1,7 +1,7 @@
 //! Values between the braces and brackets of one line: how a text is written there, and where one with an expression in it
 //! begins and ends. What spreads over several lines is left to people.
 
-use super::token::{Kind, Tokens};
+use super::token::Tokens;
 use std::ops::Range;
 
 /// A text as it can stand anywhere in YAML, also between braces: in quotes unless it is plain for sure.
@@ -26,8 +26,7 @@ pub(super) fn quoted(value: &str) -> String {
     }
 }
 
-/// The plain value of a line around the `${{` at `open`, if it stands between braces or brackets that were opened in
-/// this line.
+/// A plain value with an expression in it, between braces or brackets that were opened in its line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Bare {
     pub(super) value: Range<usize>,
@@ -35,33 +34,11 @@ pub(super) struct Bare {
     pub(super) is_certain: bool,
 }
 
-/// Finds it. `None` when it stands in quotes already, or outside of braces.
-pub(super) fn bare_value(line: &str, open: usize) -> Option<Bare> {
-    let mut walk = Walk { line, at: 0, stack: Vec::new(), has_key: false };
-    while walk.at <= open {
-        let first = walk.rest().chars().next()?;
-        match first {
-            ' ' => walk.at += 1,
-            '{' | '[' if walk.line[walk.at..].starts_with("{{") => return None,
-            '{' | '[' => walk.open(first),
-            '}' | ']' => {
-                walk.stack.pop()?;
-                walk.at += 1;
-            }
-            ',' => walk.next_entry(),
-            ':' => walk.end_of_key(),
-            '-' if walk.rest().starts_with("- ") && walk.stack.is_empty() => walk.at += 2,
-            '"' | '\'' => walk.at += quoted_length(walk.rest())?,
-            '#' => return None,
-            _ => {
-                let value = walk.plain();
-                if value.contains(&open) && !walk.stack.is_empty() {
-                    return Some(Bare { is_certain: walk.is_certain(&value), value });
-                }
-            }
-        }
-    }
-    None
+/// All of a line, in order, in one walk. It ends where the line is no longer understood. What stands in quotes or outside
+/// of braces is not among them.
+pub(super) fn bare_values(line: &str) -> impl Iterator<Item = Bare> {
+    let mut walk = Walk { line, at: 0, stack: Vec::new(), has_key: false, tokens: Tokens::new(line, 0) };
+    std::iter::from_fn(move || walk.next_bare()).fuse()
 }
 
 /// Where in the line the walk is.
@@ -72,9 +49,37 @@ struct Walk<'l> {
     stack: Vec<char>,
     /// Whether a key stands before the value at hand.
     has_key: bool,
+    /// What finds the ends of expressions.
+    tokens: Tokens<'l>,
 }
 
 impl<'l> Walk<'l> {
+    fn next_bare(&mut self) -> Option<Bare> {
+        loop {
+            let first = self.rest().chars().next()?;
+            match first {
+                ' ' => self.at += 1,
+                '{' | '[' if self.rest().starts_with("{{") => return None,
+                '{' | '[' => self.open(first),
+                '}' | ']' => {
+                    self.stack.pop()?;
+                    self.at += 1;
+                }
+                ',' => self.next_entry(),
+                ':' => self.end_of_key(),
+                '-' if self.rest().starts_with("- ") && self.stack.is_empty() => self.at += 2,
+                '"' | '\'' => self.at += quoted_length(self.rest())?,
+                '#' => return None,
+                _ => {
+                    let value = self.plain();
+                    if self.line[value.clone()].contains("${{") && !self.stack.is_empty() {
+                        return Some(Bare { is_certain: self.is_certain(&value), value });
+                    }
+                }
+            }
+        }
+    }
+
     fn rest(&self) -> &'l str {
         &self.line[self.at..]
     }
@@ -101,7 +106,7 @@ impl<'l> Walk<'l> {
         while let Some(first) = self.rest().chars().next() {
             let ends = match first {
                 '$' if self.rest().starts_with("${{") => {
-                    self.at += expression_length(self.rest());
+                    self.at = self.tokens.end_of_expression(self.at);
                     continue;
                 }
                 ':' => self.rest()[1..].chars().next().is_none_or(|next| " ,[]{}".contains(next)),
@@ -140,18 +145,12 @@ fn begins_with_key(rest: &str) -> bool {
 
 /// The text without its expressions.
 fn outside_expressions(text: &str) -> String {
-    let (mut outside, mut rest) = (String::new(), text);
-    while let Some(open) = rest.find("${{") {
-        outside.push_str(&rest[..open]);
-        rest = &rest[open + expression_length(&rest[open..])..];
+    let (mut outside, mut done, mut tokens) = (String::new(), 0, Tokens::new(text, 0));
+    while let Some(open) = text[done..].find("${{") {
+        outside.push_str(&text[done..done + open]);
+        done = tokens.end_of_expression(done + open);
     }
-    outside + rest
-}
-
-/// How long the expression is that begins here; all that is left when it is not closed.
-fn expression_length(text: &str) -> usize {
-    let end = Tokens::new(text, 3).find(|token| token.kind == Kind::End);
-    end.map_or(text.len(), |end| end.at.end)
+    outside + &text[done..]
 }
 
 /// The length of the text in quotes that begins here.
@@ -178,7 +177,7 @@ mod tests {
     /// The value around the first expression, `?` behind it when it is not certain.
     #[track_caller]
     fn check(line: &str, expected: &str) {
-        let found = bare_value(line, line.find("${{").unwrap());
+        let found = bare_values(line).next();
         let shown = found.map_or("nothing".to_owned(), |bare| {
             format!("{}{}", &line[bare.value], if bare.is_certain { "" } else { " ?" })
         });
@@ -194,6 +193,13 @@ mod tests {
         check("a: { \"k: {\": [ 'it''s', ${{ x }} ] }", "${{ x }}");
         check("a: { run: echo \"a\" ${{ x }} }", "echo \"a\" ${{ x }}");
         check("a: { url: http://x/${{ x }} }", "http://x/${{ x }}");
+    }
+
+    #[test]
+    fn all_values_of_a_line_are_found() {
+        let line = "a: { b: ${{ x }}, c: \"${{ y }}\", d: [e, ${{ z ]}, f }} g], h: ${{ ' }}";
+        let found: Vec<&str> = bare_values(line).map(|bare| &line[bare.value]).collect();
+        assert_eq!(found, ["${{ x }}", "${{ z ]}, f }} g", "${{ ' }}"]);
     }
 
     #[test]

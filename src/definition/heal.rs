@@ -229,10 +229,8 @@ pub(super) fn quote_the_star(text: &str, value: Range<usize>) -> Finding {
 /// A value with an expression around `at` that stands without quotes inside a mapping or list on one line.
 fn bare_expression(text: &str, at: usize) -> Option<flow::Bare> {
     let (start, line) = line_at(text, at);
-    let opens: Vec<usize> = line.match_indices("${{").map(|(place, _)| place).collect();
-    let found = opens.iter().filter_map(|open| flow::bare_value(line, *open));
-    let mut found = found.filter(|bare| at <= start + bare.value.end && start + bare.value.start <= at);
-    let bare = found.next()?;
+    let is_around = |bare: &flow::Bare| (start + bare.value.start..=start + bare.value.end).contains(&at);
+    let bare = flow::bare_values(line).find(is_around)?;
     Some(flow::Bare { value: start + bare.value.start..start + bare.value.end, ..bare })
 }
 

@@ -17,7 +17,7 @@ use super::task::{Action, Cleanup, Hook, Leaf, ParamType, Retry, Signal, Stop};
 use super::tree::{Kind, Node};
 use super::{declared, flow, keys, known, policy, values};
 use crate::base::{Millis, TaskName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 /// What is written about a leaf, in one place of a file.
@@ -302,13 +302,9 @@ impl<'k> Layers<'k> {
 
     /// The nearest of each name, the farthest first, as with variables.
     fn secrets(&self) -> Vec<Secret> {
-        let mut secrets: Vec<Secret> = Vec::new();
-        for secret in self.nearest().flat_map(|keys| &keys.secrets) {
-            if !secrets.iter().any(|other| other.name == secret.name) {
-                secrets.push(secret.clone());
-            }
-        }
-        secrets
+        let mut names = HashSet::new();
+        let nearest = self.nearest().flat_map(|keys| &keys.secrets);
+        nearest.filter(|secret| names.insert(secret.name.as_str())).cloned().collect()
     }
 
     /// What it reads, as written.

@@ -5,6 +5,7 @@ use super::keys;
 use super::problem::{Code, Finding};
 use super::tree::{Kind, Node};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// A variable whose value nobody may see.
@@ -35,18 +36,19 @@ pub enum SecretSource {
 /// Entries of `secrets`: `{name, from, key}`, or the name of a variable of the host.
 pub(super) fn secrets(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) -> Vec<Secret> {
     let path = above.child("secrets");
-    let mut secrets: Vec<(Secret, Range<usize>)> = Vec::new();
+    let (mut secrets, mut places) = (Vec::new(), HashMap::<String, Range<usize>>::new());
     for item in list(node) {
         let Some(secret) = secret(checker, item, &path) else { continue };
-        if let Some((_, first)) = secrets.iter().find(|(other, _)| other.name == secret.name) {
+        if let Some(first) = places.get(&secret.name) {
             let message = format!("`{}` is given twice", secret.name);
             let finding = Finding::new(Code::E0106, item.span.clone(), message, "given again here");
             checker.report(finding.also(first.clone(), "first given here"));
             continue;
         }
-        secrets.push((secret, item.span.clone()));
+        places.insert(secret.name.clone(), item.span.clone());
+        secrets.push(secret);
     }
-    secrets.into_iter().map(|(secret, _)| secret).collect()
+    secrets
 }
 
 const SOURCES: [(&str, SecretSource); 4] = [

@@ -73,12 +73,12 @@ impl Template {
     /// The first `${{` that is not closed or holds nothing.
     pub fn parse(text: &str) -> Result<Template, TemplateError> {
         let mut pieces = Vec::new();
-        let mut done = 0;
+        let (mut done, mut tokens) = (0, Tokens::new(text, 0));
         while let Some(begin) = find(text, done) {
             if begin > done {
                 pieces.push(Piece::Text(text[done..begin].to_owned()));
             }
-            let expression = expression(text, begin)?;
+            let expression = expression(text, begin, &mut tokens)?;
             done = expression.at.end;
             pieces.push(Piece::Expression(expression));
         }
@@ -128,10 +128,11 @@ fn find(text: &str, from: usize) -> Option<usize> {
     memmem::find(&text.as_bytes()[from..], OPEN.as_bytes()).map(|at| from + at)
 }
 
-fn expression(text: &str, begin: usize) -> Result<Expression, TemplateError> {
+fn expression(text: &str, begin: usize, tokens: &mut Tokens<'_>) -> Result<Expression, TemplateError> {
     let error = |at, kind| Err(TemplateError { at, kind });
     let inside = begin + OPEN.len();
-    let mut tokens: Vec<Token<'_>> = Tokens::new(text, inside).collect();
+    tokens.begin(inside);
+    let mut tokens: Vec<Token<'_>> = tokens.collect();
     let Some(end) = tokens.pop_if(|token| token.kind == Kind::End) else {
         return error(begin..inside, TemplateErrorKind::Unclosed);
     };
@@ -425,6 +426,9 @@ mod tests {
                             prop_assert!(!expression.source.is_empty());
                             references(&expression.source);
                             at = expression.at.end;
+                            // What was known from the expressions before it has changed nothing.
+                            let alone = Tokens::new(&text, expression.at.start + OPEN.len()).last();
+                            prop_assert_eq!(alone.map(|end| end.at.end), Some(at));
                         }
                     }
                 }

@@ -352,6 +352,29 @@ fn names_are_found_and_guessed() {
     assert_eq!(names, ["hello", "ops/nightly"]);
 }
 
+/// As with all that is found in a file, at most a hundred of them are told.
+#[test]
+fn expressions_that_are_no_lua_are_told_in_order_and_counted() {
+    let script =
+        |count: usize| -> String { (0..count).map(|n| format!("  echo ${{{{ x{n} }}}}\n")).collect() };
+    let catalog = load([
+        Source::new("tasks/a.yaml", format!("run: |\n{}", script(250))),
+        Source::new("tasks/b.yaml", format!("run: |\n{}", script(3))),
+        Source::new("tasks/c.yaml", format!("run: |\n{}", script(100))),
+    ]);
+    let fault = |source: &str| (source != "x1").then(|| format!("`{source}` is wrong"));
+    let problems = catalog.bad_expressions(fault);
+    let of = |file: &str| problems.iter().filter(|problem| &*problem.file == file).collect::<Vec<_>>();
+    let (a, b, c) = (of("tasks/a.yaml"), of("tasks/b.yaml"), of("tasks/c.yaml"));
+    assert_eq!((a.len(), b.len(), c.len()), (100, 2, 99));
+    assert_eq!(a[0].to_string(), "tasks/a.yaml:2:8: error[E0154]: an expression is not Lua");
+    assert_eq!(a[1].label, "`x2` is wrong");
+    let usual = "an expression is what can stand behind `return`: params.day == \"monday\"";
+    assert!(a[..99].iter().chain(&b).chain(&c).all(|problem| problem.help.as_deref() == Some(usual)));
+    let more = format!("{usual}; 149 more problems in this file are not shown");
+    assert_eq!(a[99].help.as_deref(), Some(more.as_str()));
+}
+
 #[test]
 fn line_ends_and_byte_order_marks_do_not_matter() {
     let text = "# a task\ntasks:\n  a:\n    run: |\n      one\n      two\n  b: { run: x, depends_on: a }\n";

@@ -34,6 +34,8 @@ pub(super) struct Tokens<'a> {
     is_over: bool,
     /// Levels of long brackets that are closed nowhere in what is left: nobody looks for them twice.
     never_closed: [bool; LEVELS],
+    /// For `"` and for `'`: no such quote that begins before this place is closed.
+    unclosed: [usize; 2],
 }
 
 /// How many `=` a long bracket may have. More are taken for single symbols.
@@ -47,7 +49,21 @@ enum Open {
 
 impl<'a> Tokens<'a> {
     pub(super) fn new(text: &'a str, at: usize) -> Tokens<'a> {
-        Tokens { text, at, open: Vec::new(), is_over: false, never_closed: [false; LEVELS] }
+        let open = Vec::new();
+        Tokens { text, at, open, is_over: false, never_closed: [false; LEVELS], unclosed: [0; 2] }
+    }
+
+    /// Begins again, further on. What was found out about the rest of the text is still true there, so that many
+    /// expressions cost no more than the text is long.
+    pub(super) fn begin(&mut self, at: usize) {
+        (self.at, self.is_over) = (at, false);
+        self.open.clear();
+    }
+
+    /// Where the expression ends whose `${{` stands at `open`: the end of the text when it is not closed.
+    pub(super) fn end_of_expression(&mut self, open: usize) -> usize {
+        self.begin(open + "${{".len());
+        self.find(|token| token.kind == Kind::End).map_or(self.text.len(), |end| end.at.end)
     }
 
     fn rest(&self) -> &'a str {
@@ -83,6 +99,23 @@ impl<'a> Tokens<'a> {
         let end = memmem::find(body.as_bytes(), close.as_bytes());
         self.never_closed[level] = end.is_none();
         Some(end? + (text.len() - body.len()) + close.len())
+    }
+
+    /// The length of the text in quotes that stands here; `None` when it is not closed in its line.
+    ///
+    /// Behind a quote that is not closed all others of its kind in that line are escaped. Whatever begins with one of
+    /// them ends nowhere too.
+    fn quoted(&mut self) -> Option<usize> {
+        let quote = self.rest().bytes().next()?;
+        let index = [b'"', b'\''].iter().position(|known| *known == quote)?;
+        if self.at < self.unclosed[index] {
+            return None;
+        }
+        let length = quoted(self.rest(), quote);
+        if let Err(looked) = length {
+            self.unclosed[index] = self.at + looked;
+        }
+        length.ok()
     }
 
     /// A stretch of a text in backticks, up to the next hole or its end. A line end means that it was never closed.
@@ -136,7 +169,7 @@ impl<'a> Iterator for Tokens<'a> {
         }
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let word = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-        Some(match (first, quoted(rest).or_else(|| self.long_bracket(rest))) {
+        Some(match (first, self.quoted().or_else(|| self.long_bracket(rest))) {
             (_, Some(length)) => self.take(Kind::Text, length),
             (c, None) if c.is_ascii_digit() => self.take(Kind::Number, word),
             (c, None) if is_word(c) => self.take(Kind::Name, word),
@@ -147,25 +180,25 @@ impl<'a> Iterator for Tokens<'a> {
 
 /// The length of a comment up to the end of its line. It does not hide the end of the expression it stands in.
 fn line_comment(text: &str) -> usize {
-    let line = memchr::memchr(b'\n', text.as_bytes()).unwrap_or(text.len());
-    memmem::find(&text.as_bytes()[..line], b"}}").unwrap_or(line)
+    let bytes = text.as_bytes();
+    let is_end = |at: &usize| bytes[*at] == b'\n' || bytes.get(at + 1) == Some(&b'}');
+    memchr::memchr2_iter(b'\n', b'}', bytes).find(is_end).unwrap_or(text.len())
 }
 
-/// The length of the text in quotes that stands at the beginning; `None` when it is not closed in its line.
-fn quoted(text: &str) -> Option<usize> {
+/// The length of the text in quotes at the beginning, or how far was looked in vain for its end, which must be in its line.
+fn quoted(text: &str, quote: u8) -> Result<usize, usize> {
     let bytes = text.as_bytes();
-    let quote = *bytes.first().filter(|byte| matches!(byte, b'"' | b'\''))?;
     let mut at = 1;
     loop {
-        let byte = *bytes.get(at)?;
+        let byte = *bytes.get(at).ok_or(text.len())?;
         at += 1;
         match byte {
             b'\\' if text[at..].starts_with('z') => {
                 at = text.len() - text[at + 1..].trim_start().len();
             }
             b'\\' => at = after(text, at),
-            b'\n' => return None,
-            byte if byte == quote => return Some(at),
+            b'\n' => return Err(at),
+            byte if byte == quote => return Ok(at),
             _ => {}
         }
     }

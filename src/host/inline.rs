@@ -16,11 +16,7 @@ pub(super) fn check(catalog: &Catalog, scripts: &Scripts) -> Vec<ScriptProblem> 
 
 /// What is wrong with the Lua of the expressions in task files, each at its place.
 pub(super) fn check_expressions(catalog: &Catalog, scripts: &Scripts) -> Vec<Problem> {
-    let bad = |(file, span, source): (&str, std::ops::Range<usize>, &str)| {
-        let problem = scripts.check_expression("expression", source)?;
-        catalog.bad_expression(file, span, &problem.message)
-    };
-    catalog.expressions().filter_map(bad).collect()
+    catalog.bad_expressions(|source| Some(scripts.check_expression("expression", source)?.message))
 }
 
 /// Whether there is any such text.

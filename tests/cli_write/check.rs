@@ -128,6 +128,20 @@ fn json_has_every_problem_and_the_counts() {
 }
 
 #[test]
+fn expressions_that_are_no_lua_are_told_up_to_a_bound() {
+    let cli = Cli::new();
+    let script: String = (0..130).map(|_| "  echo ${{ run.id == }}\n").collect();
+    cli.write("tasks/a.yaml", &format!("run: |\n{script}"));
+    let said = cli.neap(&["check", "--one-line"]);
+    let lines: Vec<&str> = said.stdout.lines().collect();
+    assert_eq!(lines.len(), 100, "{}", said.stdout);
+    assert_eq!(lines[0], "tasks/a.yaml:2:8: error[E0154]: an expression is not Lua");
+    assert_eq!(lines[99], "tasks/a.yaml:101:8: error[E0154]: an expression is not Lua");
+    let said = cli.neap(&["check"]);
+    assert!(said.stdout.contains("; 30 more problems in this file are not shown"), "{}", said.stdout);
+}
+
+#[test]
 fn hints_fail_nothing() {
     let cli = Cli::new();
     cli.write("tasks/a.yaml", "run: ls\nneeds: b\n").write("tasks/b.yaml", "run: ls\n");

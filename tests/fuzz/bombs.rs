@@ -174,11 +174,7 @@ fn nothing_is_too_large() {
         format!("run: \"{}", "x\n".repeat(MIB / 2 - 3)),
         "a quote is not closed",
     );
-    bombs.check(
-        "a block",
-        format!("run: |\n{}", full("  echo hello\n").get(..MIB - 7).unwrap_or_default()),
-        "*",
-    );
+    bombs.check("a block", filled("run: |\n", "  echo hello\n", ""), "");
     bombs.check(
         "a folded block",
         format!("description: >\n{}", full("  word\n").get(..MIB - 15).unwrap_or_default()),
@@ -194,10 +190,7 @@ fn nothing_is_too_large() {
     bombs.check("keys without values", full("a:\n"), "*");
     bombs.check(
         "variables",
-        format!(
-            "env: {{{}}}\nrun: ls\n",
-            numbered(90_000, |n| format!("A{n}: x,")).get(..MIB - 40).unwrap_or_default()
-        ),
+        format!("env: {{{}}}\nrun: ls\n", numbered(49_000, |n| format!("A{n}: x,"))),
         "*",
     );
     bombs.check("steps", format!("steps:\n{}", numbered(60_000, |_| "- ls\n".into())), "*");
@@ -291,6 +284,101 @@ fn expressions_in_files_are_not_too_many() {
         "*",
     );
     bombs.check("backticks", format!("run: |\n  echo ${{{{ run.id }}}} {}\n", "`".repeat(MIB - 60)), "*");
+    bombs.end();
+}
+
+/// `begin`, then `line` again and again, then `end`: a mebibyte.
+fn filled(begin: &str, line: &str, end: &str) -> String {
+    format!("{begin}{}{end}\n", line.repeat((MIB - begin.len() - end.len() - 1) / line.len()))
+}
+
+/// What one expression asks about the rest of its line, text or file is not asked again by each of them.
+#[test]
+fn expressions_do_not_look_at_everything_behind_them() {
+    let mut bombs = Bombs::default();
+    let mut check = |name: &str, text: (&str, &str, &str), expected| {
+        bombs.check(name, filled(text.0, text.1, text.2), expected)
+    };
+    check("a line that does not end", ("cleanup: { run: \"x\\n", "${{ task", ""), "a quote is not closed");
+    check("an open quote in braces", ("a: { b: \"", "${{ }}", ""), "a quote is not closed");
+    check("expressions between braces", ("run: { a: ", "${{ task", ""), "must be quoted");
+    check("values between brackets", ("a: [", "${{ x }}, ", "]: b"), "must be quoted");
+    check("a colon behind expressions", ("run: echo ", "${{ }ho ", ": b: c"), "must be quoted");
+    check("quotes that are not closed", ("run: |\n  ", "${{ \\\" }}", ""), "*");
+    check("a quote in one expression", ("run: |\n  ${{ ", "\"\\", " }}"), "*");
+    check("long brackets", ("run: |\n  ", "${{ [[ }}", ""), "*");
+    check("comments", ("run: |\n  ", "${{ x -- }}", ""), "no variable");
+    check("code in an argument", ("exec: [sh, -c, \"", "${{ run.id }}", "\"]"), "cannot be put here safely");
+    check("code that is read", ("exec: [sh]\nstdin: \"", "${{ run.id }}", "\""), "cannot be put here safely");
+    check("tasks in one expression", ("run: ${{ ", "tasks.a ", "}}"), "no such task");
+    check("tasks with dashes", ("run: |\n  ", "${{ tasks.a-b.outcome }}", ""), "no variable");
+    let secrets = numbered(30_000, |n| format!("A{n}, "));
+    let text = filled(&format!("secrets: [{secrets}]\nrun: |\n  "), "${{ env.X }}", "");
+    bombs.check("secrets", text, "");
+    let axes = numbered(30_000, |n| format!("a{n}: [1], "));
+    let text = filled(&format!("strategy: {{ matrix: {{ {axes} }} }}\nrun: |\n  "), "${{ matrix.x }}", "");
+    bombs.check("axes", text, "*");
+    let cleanups = numbered(30_000, |n| format!("- run: a{n} ${{{{ run.id }}}}\n"));
+    bombs.check("cleanups", format!("run: ls\ncleanup:\n{cleanups}"), "");
+    let words = numbered(24_000, |n| format!("sh, -c, \"a{n} ${{{{ run.id }}}}\", "));
+    bombs.check("shells", format!("exec: [{words}]\n"), "cannot be put here safely");
+    let children = numbered(14_000, |n| {
+        format!("  a-{n}: {{ run: \"${{{{ tasks.a-{n}.outcome }}}}\", depends_on: a-0 }}\n")
+    });
+    bombs.check("children with dashes", format!("tasks:\n{children}"), "*");
+    bombs.end();
+}
+
+/// What Lua says is looked for by its place as well.
+#[test]
+fn expressions_that_are_no_lua_are_placed_in_time() {
+    let (mut bombs, bench) = (Bombs::default(), Bench::new());
+    let text = format!("run: |\n  {}\n", "${{ = }}".repeat(MIB / 16));
+    let source = Source::new("tasks/a.yaml", text.as_str());
+    let catalog = Catalog::load([source], &Registered::default(), &Settings::new(Zone::utc()), None);
+    let fault = |source: &str| Some(bench.scripts.check_expression("expression", source)?.message);
+    let took = best(|| {
+        let begun = processor_time();
+        assert_eq!(catalog.bad_expressions(fault).len(), 100);
+        processor_time() - begun
+    });
+    println!("fuzz bomb expressions that are no Lua: {} KiB in {took:.1?}", text.len() >> 10);
+    bombs.time("expressions that are no Lua", text.len(), took);
+    bombs.end();
+}
+
+/// Programs that run their arguments, and variables that hold values: neither is followed without end.
+#[test]
+fn scripts_do_not_multiply() {
+    let mut bombs = Bombs::default();
+    for program in ["watch", "sed", "git -c", "git submodule", "xargs", "xargs env", "rsync", "rsh", "ssh"] {
+        let words = filled("run: ", &format!("{program} "), "${{ run.id }}");
+        bombs.check(program, words, "*");
+        let argv = program.replace(' ', ", ");
+        let count = 99_000 / program.split(' ').count();
+        let argv = format!("exec: [{}\"${{{{ run.id }}}}\"]\n", format!("{argv}, ").repeat(count));
+        bombs.check(&format!("exec {program}"), argv, "*");
+    }
+    let refused_ = "cannot be put here safely";
+    let mut check = |name: &str, line: &str, end: &str, expected| {
+        bombs.check(name, filled("run: |\n  a=${{ run.id }}\n", line, end), expected);
+    };
+    check("a variable that grows", "  a=$a$a\n", "  eval $a", refused_);
+    check("a variable that is read", "  echo $a$a\n", "  eval $a", refused_);
+    check("a variable that is given again", "  a=${{ run.id }}\n  eval $a\n", "", refused_);
+    check("a variable that is shown", "  a=${{ run.id }}\n  echo $a\n", "", "");
+    check("arguments", "  set -- $1 ${{ run.id }}\n  echo $1\n", "", "");
+    check("pipes", "  echo $a | ", "sh", refused_);
+    check("pipes of shells", "  sh -c $a | ", "sh", refused_);
+    let words = full("$a ");
+    let words = &words[..MIB - 100];
+    bombs.check(
+        "a word with variables",
+        format!("run: |\n  a=${{{{ run.id }}}}\n  eval {words}\n"),
+        refused_,
+    );
+    let (names, holes) = ("a ".repeat(MIB / 5), "${{ run.id }}".repeat(MIB / 30));
+    bombs.check("names that are read", format!("run: |\n  read {names} <<< \"{holes}\"\n"), "");
     bombs.end();
 }
 

@@ -204,12 +204,8 @@ fn an_expression_that_is_no_lua_has_a_place() {
         let source = Source::from_bytes("tasks/a.yaml", &input[0]);
         let begun = processor_time();
         let catalog = Catalog::load([source], &Registered::default(), &Settings::new(Zone::utc()), None);
-        let mut problems = Vec::new();
-        for (file, span, source) in catalog.expressions() {
-            if let Some(problem) = bench.scripts.check_expression("expression", source) {
-                problems.extend(catalog.bad_expression(file, span, &problem.message));
-            }
-        }
+        let fault = |source: &str| Some(bench.scripts.check_expression("expression", source)?.message);
+        let problems = catalog.bad_expressions(fault);
         let took = processor_time() - begun;
         for problem in catalog.problems().iter().chain(&problems) {
             let source = catalog.source(&problem.file).ok_or("no such file")?;
