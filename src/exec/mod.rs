@@ -6,9 +6,9 @@
 //! [`Masks`] first.
 //!
 //! Three traps shape this module. A `pre_exec` closure would turn every spawn into a fork of the embedding program
-//! (19 ms at 500 MB), so there is none there, and only a supervisor, which is small, has one (`birth`). A process id may be signalled only while its owner is unreaped, so the
-//! group is stopped before its leader is reaped. A pipe may be held open by a process that escaped, so no end ever
-//! waits for one.
+//! (19 ms at 500 MB), so there is none there, and only a shim, which is small, has one (`birth`). A process id may be
+//! signalled only while its owner is unreaped, so a group is stopped before its leader is reaped. A pipe may be held
+//! open by a process that escaped, so no end ever waits for one.
 
 mod backlog;
 mod birth;

@@ -185,7 +185,8 @@ impl Shared {
 }
 
 async fn carry_out_unsupervised(start: &mut Start, orders: &mut Standing, outbox: &mut Outbox) -> Ending {
-    if let Some(key) = start.process.needs_supervisor() {
+    let wanted = start.process.needs_supervisor().or(start.stall_timeout.map(|_| "stall_timeout"));
+    if let Some(key) = wanted {
         start.close_pipes();
         return Ending::not_started(format!(
             "`{key}` takes a supervisor, and this host has none (see `Builder::supervisor`)"

@@ -3,11 +3,13 @@
 //! One thread, one loop: it reaps, decides whether it is time to kill, and waits for the next thing to happen. Its children
 //! are reaped nowhere else, so no number of theirs can mean another process while it is used.
 
-use super::adopt::{door_of, end_of};
+use super::adopt::end_of;
+use super::door::Door;
 use super::life::Life;
 use super::limits::Guard;
 use super::link::Link;
 use super::pump::Pump;
+use super::signals::Signals;
 use super::tree::{self, Member};
 use super::wire::{Ending, Errand, Frames, ToHost, ToShim};
 use crate::base::AttemptId;
@@ -29,8 +31,8 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -134,17 +136,6 @@ enum Host {
     Awaited(Door),
     /// It died, and so does the attempt.
     Nobody,
-}
-
-struct Door {
-    listener: UnixListener,
-    path: PathBuf,
-}
-
-impl Drop for Door {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
 }
 
 /// The process of the attempt.
@@ -376,13 +367,13 @@ impl Attendant {
     /// Waits for the next thing to happen, at most so long, and takes it in. `true` when the host wants it forgotten.
     fn wait(&mut self, most: Option<Duration>) -> bool {
         self.push_lines();
-        let mut fds = vec![PollFd::new(&self.signals.0, PollFlags::IN)];
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
         match &self.host {
             Host::Linked(link) => {
                 let out = if link.is_behind() { PollFlags::OUT } else { PollFlags::empty() };
                 fds.push(PollFd::new(link.socket(), PollFlags::IN | out));
             }
-            Host::Awaited(door) => fds.push(PollFd::new(&door.listener, PollFlags::IN)),
+            Host::Awaited(door) => fds.push(PollFd::new(door, PollFlags::IN)),
             Host::Nobody => {}
         }
         let sources: Vec<_> = self.pump.iter().flat_map(Pump::sources).collect();
@@ -510,84 +501,6 @@ impl Killing {
     fn round(&mut self) {
         let met = tree::kill_round(own_pid(), &BTreeSet::new());
         self.met.extend(met.iter().map(|member| member.pid));
-    }
-}
-
-impl Door {
-    fn open(attempt: AttemptId, log: &std::path::Path) -> io::Result<Door> {
-        let (_folder, short, path) = door_of(attempt, log)?;
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let listener = UnixListener::bind(short)?;
-        listener.set_nonblocking(true)?;
-        Ok(Door { listener, path })
-    }
-
-    /// Lets a host in, if one is there and belongs to the same user.
-    fn answer(&self) -> Option<Link> {
-        let (socket, _) = self.listener.accept().ok()?;
-        let peer = rustix::net::sockopt::socket_peercred(&socket).ok()?;
-        (peer.uid == rustix::process::geteuid()).then(|| Link::new(socket).ok())?
-    }
-}
-
-/// The signals that a shim waits for, as a descriptor. They are held back from the process otherwise.
-pub(super) struct Signals(OwnedFd);
-
-impl Signals {
-    /// Begins to hold them back: the end of a child, and the wish of the system that we leave.
-    pub(super) fn hold() -> io::Result<Signals> {
-        let set = Signals::change(libc::SIG_BLOCK)?;
-        // SAFETY: the set is initialised, and the call returns a descriptor of our own or an error.
-        let fd = unsafe { libc::signalfd(-1, &set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor was just made, and nobody else owns it.
-        Ok(Signals(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) }))
-    }
-
-    /// Does something whose child inherits none of this. The end of a child may be missed meanwhile, so whoever calls looks
-    /// for one afterwards.
-    fn open<T>(&self, work: impl FnOnce() -> T) -> T {
-        let _ = Signals::change(libc::SIG_UNBLOCK);
-        let done = work();
-        let _ = Signals::change(libc::SIG_BLOCK);
-        done
-    }
-
-    fn change(how: i32) -> io::Result<libc::sigset_t> {
-        let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: `sigemptyset` initialises the set that the later calls read; the old mask is not asked for.
-        unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD);
-            libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
-            match libc::sigprocmask(how, set.as_ptr(), std::ptr::null_mut()) {
-                0 => Ok(set.assume_init()),
-                _ => Err(io::Error::last_os_error()),
-            }
-        }
-    }
-
-    /// Empties the descriptor. `true` when we were asked to leave.
-    pub(super) fn take_stop(&self) -> bool {
-        const SIZE: usize = size_of::<libc::signalfd_siginfo>();
-        let mut asked = false;
-        let mut entry = [0u8; SIZE];
-        while let Ok(SIZE) = rustix::io::read(&self.0, &mut entry) {
-            let number = u32::from_ne_bytes([entry[0], entry[1], entry[2], entry[3]]);
-            asked |= number == libc::SIGTERM as u32;
-        }
-        asked
-    }
-}
-
-impl AsFd for Signals {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }
 

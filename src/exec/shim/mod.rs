@@ -23,6 +23,8 @@
 //! | `limits` | what an attempt may use, and whether it wants more |
 //! | `groups` | control groups, which enforce that where there are any |
 //! | `pump` | reading what the attempt writes |
+//! | `signals` | signals as something to wait for |
+//! | `door` | where a shim waits for the next host |
 //! | `link` | the shim's side of the socket |
 //! | `nursery` | the host's side: how shims come to be |
 //! | `talk` | the host's side: orders out, reports in |
@@ -30,12 +32,14 @@
 
 mod adopt;
 mod attend;
+mod door;
 mod groups;
 mod life;
 mod limits;
 mod link;
 mod nursery;
 mod pump;
+mod signals;
 mod talk;
 mod tree;
 mod wire;

@@ -4,7 +4,8 @@
 //! first of these. When a shim dies before its time, the zygote inherits what it held, and kills that. It inherits as well
 //! what a shim let go, and leaves that alone.
 
-use super::attend::{Rest, Signals, attend};
+use super::attend::{Rest, attend};
+use super::signals::Signals;
 use super::tree;
 use super::wire::{Ending, ToHost, framed};
 use rustix::event::{PollFd, PollFlags, poll};
