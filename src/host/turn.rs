@@ -97,7 +97,8 @@ impl Turn {
         match report {
             Report::Ended { attempt, exit, usage, left_over, outputs: text, outputs_cut } => {
                 if left_over > 0 {
-                    tracing::warn!(?attempt, left_over, "killed processes that outlived their leader");
+                    // The log of the job says so where people look.
+                    tracing::debug!(?attempt, left_over, "killed processes that outlived their leader");
                 }
                 if exit == Exit::Lost {
                     self.inner.drop_outputs(attempt);

@@ -24,8 +24,9 @@ const BURNER: &str = "
   burn
   wait
 ";
-/// How exact a time limit is that stood still meanwhile. Without optimisation, everything takes longer.
-const EXACT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 50 });
+/// How exact a time limit is that stood still meanwhile. Without optimisation, and beside all other tests, everything takes
+/// longer; what must never happen is that it comes too early.
+const EXACT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 3_000 } else { 50 });
 const LIMIT: Duration = Duration::from_millis(1_000);
 
 fn frozen_for() -> Duration {
