@@ -43,7 +43,7 @@ codes! {
     E0109 "The file holds several YAML documents, separated by `---`. One file is one task; the name of the file is the name of the task. Move the second document into a file of its own."
     E0110 "The value has the wrong shape: text where a mapping is expected, or a mapping where a list is expected. The label says what belongs there."
     E0111 "The file is not UTF-8 text. Save it with that encoding; a byte order mark at the beginning is allowed."
-    E0112 "The file is larger or deeper than any file a person would write: more than 1 MiB, 64 levels, 100,000 values, 10,000 values repeated through anchors, 50 templates for one task, or 100,000 dependencies through `finally`. The limits keep one file from using up the memory of the host."
+    E0112 "The file is larger or deeper than any file a person would write: more than 1 MiB, 64 levels, 100,000 values, 10,000 values repeated through anchors, 50 templates for one task, 100,000 dependencies through `finally`, or 16 MiB of parameters through schedules. The limits keep one file from using up the memory of the host."
     E0113 "The value must be `true` or `false`. YAML 1.1 also knew yes, no, on and off, YAML 1.2 does not, and programs disagree about them; so they are refused here."
     E0114 "The merge key `<<` takes a mapping, or a list of mappings, normally through an anchor: `<<: *defaults`."
     E0115 "A key of a mapping must be text. Lists and mappings as keys mean nothing here."

@@ -229,6 +229,9 @@ fn refuse(
     let what = if is_call { "function" } else { "variable" };
     let finding =
         Finding::new(Code::E0306, span.clone(), format!("there is no {what} `{root}`"), "read here");
+    if checker.has_helped_enough() {
+        return checker.report(finding);
+    }
     let help = match (root.as_str(), scope.of) {
         ("outputs" | "round", _) => {
             "only `while` and `until` of `repeat` see what a round gave; outputs of other \
@@ -249,6 +252,9 @@ fn check_field(checker: &mut Checker, owner: &str, path: &[&str], fields: &[&str
     let Some(field) = path.first().filter(|field| !fields.contains(field)) else { return };
     let message = format!("`{owner}` has no `{field}`");
     let finding = Finding::new(Code::E0306, span.clone(), message, "read here");
+    if checker.has_helped_enough() {
+        return checker.report(finding);
+    }
     checker.report(match did_you_mean(field, fields.iter().copied()) {
         Some(meant) => finding.help(format!("did you mean `{owner}.{meant}`?")),
         None => finding.help(format!("there are: {}", fields.join(", "))),

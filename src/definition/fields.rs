@@ -31,7 +31,7 @@ pub(super) struct Checker {
 /// So many names are compared in search of what was meant. Whoever has more mistakes mends the first ones first.
 const COMPARED: usize = 20_000;
 
-/// So many problems of a file come with a list of what could have been written. Far fewer are shown.
+/// So many problems of a file come with what could have been written. Far fewer are shown.
 const HELPED: usize = 1_000;
 
 /// Names for a message: all, or the first of many.
@@ -97,6 +97,11 @@ impl fmt::Display for Path<'_> {
 impl Checker {
     pub(super) fn report(&mut self, finding: Finding) {
         self.findings.push(finding);
+    }
+
+    /// Whether so much is wrong already that nobody is told any more what could stand in its place.
+    pub(super) fn has_helped_enough(&self) -> bool {
+        self.findings.len() > HELPED
     }
 
     /// The name that a misspelt one most probably means, as long as not too many were looked for.
@@ -237,7 +242,7 @@ impl Checker {
             self.report(finding.help(help));
             return is_body;
         }
-        if self.findings.len() > HELPED {
+        if self.has_helped_enough() {
             self.report(finding);
             return false;
         }

@@ -2,12 +2,15 @@
 //!
 //! Everything that is wrong is said at once, before anything starts.
 
+use super::fields::listed;
 use super::task::{Param, ParamType, Params};
 use super::values;
 use crate::base::{Millis, did_you_mean};
 use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a parameter is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub enum ParamFault {
         /// The one that was probably meant.
         meant: Option<String>,
         /// All that are declared.
-        known: Vec<String>,
+        known: Arc<[String]>,
     },
     /// It is required and was not given.
     #[error("it is required")]
@@ -80,7 +83,9 @@ impl fmt::Display for ParamProblem {
             ParamFault::Unknown { meant: None, known } if known.is_empty() => {
                 f.write_str("; the task takes none")
             }
-            ParamFault::Unknown { meant: None, known } => write!(f, "; there are: {}", known.join(", ")),
+            ParamFault::Unknown { meant: None, known } => {
+                write!(f, "; there are: {}", listed(known.iter().map(String::as_str)))
+            }
             ParamFault::Missing
             | ParamFault::Twice
             | ParamFault::Type { .. }
@@ -135,17 +140,22 @@ pub fn bind_json(declared: &[Param], given: &Map<String, Value>) -> Result<Param
     if problems.is_empty() { Ok(params) } else { Err(problems) }
 }
 
+/// So many names are compared in search of those that were meant.
+const COMPARED: usize = 20_000;
+
 fn unknown(declared: &[Param], given: &Map<String, Value>) -> Vec<ParamProblem> {
     let names = || declared.iter().map(|param| param.name.as_str());
-    let is_unknown = |name: &&String| !names().any(|known| known == name.as_str());
+    let there: HashSet<&str> = names().collect();
+    let unknown = || given.keys().filter(|name| !there.contains(name.as_str()));
+    let known: Arc<[String]> =
+        if unknown().next().is_some() { names().map(str::to_owned).collect() } else { Arc::default() };
+    let mut left = COMPARED;
     let problem = |name: &String| {
-        let meant = did_you_mean(name, names()).map(str::to_owned);
-        ParamProblem {
-            name: name.clone(),
-            fault: ParamFault::Unknown { meant, known: names().map(str::to_owned).collect() },
-        }
+        let meant = did_you_mean(name, names().take(left)).map(str::to_owned);
+        left = left.saturating_sub(names().len());
+        ParamProblem { name: name.clone(), fault: ParamFault::Unknown { meant, known: known.clone() } }
     };
-    given.keys().filter(is_unknown).map(problem).collect()
+    unknown().map(problem).collect()
 }
 
 /// The variables that a job sees: `day` is `PARAM_DAY`.

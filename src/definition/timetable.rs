@@ -63,7 +63,22 @@ pub(super) fn timetables(
     if matches!(field.value.kind, Kind::Null) {
         checker.no_value(field.value, "schedule");
     }
-    list(field.value).iter().filter_map(|item| timetable(checker, item, common, &path)).collect()
+    let items = list(field.value);
+    if items.len() > 1 && is_too_much(items.len(), common.params) {
+        let message = format!("{} schedules would keep parameters of more than 16 MiB", items.len());
+        let finding = Finding::new(Code::E0112, field.place.clone(), message, "these are too many");
+        checker.report(finding.help("let fewer schedules do it, or give the task fewer parameters"));
+        return Vec::new();
+    }
+    items.iter().filter_map(|item| timetable(checker, item, common, &path)).collect()
+}
+
+/// Every schedule has all parameters of the task, with their defaults: so many bytes of them at most.
+const MOST_BOUND: usize = 16 << 20;
+
+fn is_too_much(schedules: usize, params: &[Param]) -> bool {
+    let size = |param: &Param| serde_json::to_string(param).map_or(0, |text| text.len());
+    schedules * params.iter().map(size).sum::<usize>() > MOST_BOUND
 }
 
 fn timetable(
@@ -290,11 +305,10 @@ fn bind(
     match params::bind_json(common.params, &given) {
         Ok(params) => Some(params),
         Err(problems) => {
+            let places: HashMap<&str, &Range<usize>> =
+                fields.iter().map(|field| (field.key, &field.value.span)).collect();
             for problem in problems {
-                let own = fields
-                    .iter()
-                    .find(|field| field.key == problem.name)
-                    .map(|field| field.value.span.clone());
+                let own = places.get(problem.name.as_str()).copied().cloned();
                 let place =
                     own.or_else(|| field.map(|field| field.place.clone())).unwrap_or_else(|| place.clone());
                 checker.report(Finding::new(

@@ -521,6 +521,30 @@ fn suggestions_are_bounded() {
     bombs.check("anchors that are not there", format!("{anchors}{aliases}run: ls\n"), "*");
     let templates = numbered(10_000, |n| format!(" common{n}: {{ env: {{ A: 1 }} }}\n"));
     let children = numbered(10_000, |n| format!(" t{n}: {{ run: x, extends: commun{n} }}\n"));
+    let given = numbered(15_000, |n| format!("   porom{n}: 1\n"));
+    bombs.check(
+        "parameters that are given and not there",
+        format!("params:\n{params}schedule:\n  cron: 0 3 * * *\n  params:\n{given}run: ls\n"),
+        "*",
+    );
+    let times = |count: usize| "- 0 3 * * *\n".repeat(count);
+    bombs.check(
+        "parameters that no schedule gives",
+        format!("params:\n{}schedule:\n{}run: ls\n", params.replace(" 1", " { type: string }"), times(9_000)),
+        "9000 schedules would keep parameters",
+    );
+    bombs.check(
+        "large parameters of schedules",
+        format!("params: {{ a: {} }}\nschedule:\n{}run: ls\n", "x".repeat(500_000), times(9_000)),
+        "9000 schedules would keep parameters",
+    );
+    bombs.check(
+        "parameters of a few schedules",
+        format!("params:\n{params}schedule:\n{}run: ls\n", times(4)),
+        "",
+    );
+    bombs.check("variables that are not there", filled("run: ${{ f(", "ens.a, ", "0) }}"), "there is no");
+    bombs.check("fields that are not there", filled("run: ${{ f(", "run.idd, ", "0) }}"), "has no `idd`");
     let chain = numbered(9_000, |n| {
         format!(
             " t{n}: {{ run: 'x ${{{{ tasks.t{}.outputs.x }}}}', depends_on: t{} }}\n",
