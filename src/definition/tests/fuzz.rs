@@ -8,6 +8,7 @@ use super::super::values;
 use crate::definition::{SchemaKind, schema};
 use crate::fuzz::{ALLOWED, Campaign, Files, Input, Rng, processor_time};
 use serde_yaml::Value;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// One reader refuses what the other accepts.
@@ -48,6 +49,12 @@ const KNOWN: &[Known] = &[
         "as u128",
         |_| true,
         "18446744073709551616",
+        "numbers too large for 64 bits lose digits, as in JSON",
+    ),
+    more(
+        "as i128",
+        |_| true,
+        "-18446744073709551616",
         "numbers too large for 64 bits lose digits, as in JSON",
     ),
     more(
@@ -138,6 +145,15 @@ const KNOWN: &[Known] = &[
         "{-}",
         "a lone `-` between brackets is no text",
     ),
+    less(
+        "E0112",
+        |text| text.matches(['-', '?', ':', '[', '{']).count() > 32,
+        concat!(
+            "- - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - ",
+            "- - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - a"
+        ),
+        "no task is nested so deep; the other reader stops at twice that",
+    ),
     less("SimpleKeyExpected", is_with_block, "a:\n>+\n b: c\n", "a block must be indented more than its key"),
 ];
 
@@ -170,6 +186,11 @@ const DIALECTS: &[Dialect] = &[
         },
         example: "[?a]",
         why: "a `?` is part of a text unless a blank follows",
+    },
+    Dialect {
+        is_spoken: has_name_twice,
+        example: "a: &a 1\nb: &a 2\nc: &c 3\nd: *a",
+        why: "of two anchors with one name YAML 1.2 means the last before the alias; the other reader takes that of the next new name for it",
     },
     Dialect {
         is_spoken: is_block,
@@ -215,6 +236,14 @@ fn has_odd_name(text: &str) -> bool {
         end == 0 || !rest[..end].chars().all(is_word) || rest[end..].starts_with(['[', '{'])
     };
     text.match_indices(['&', '*']).any(|(at, _)| name(&text[at + 1..]))
+}
+
+/// Whether two anchors have the same name.
+fn has_name_twice(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let names = text.split('&').skip(1).map(|rest| &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())]);
+    let mut seen = HashSet::new();
+    names.filter(|name| !name.is_empty()).any(|name| !seen.insert(name))
 }
 
 fn ours(text: &str) -> Result<Node<'_>, String> {
