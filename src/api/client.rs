@@ -67,6 +67,19 @@ impl Client {
         self.request(Method::GET, path, Bytes::new()).await
     }
 
+    /// Asks about something that has to be named. Whatever the names hold, they are names.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        about: &[(&str, &str)],
+    ) -> Result<T, ClientError> {
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(about).finish();
+        self.get(&format!("{path}?{query}")).await
+    }
+
     /// Tells.
     ///
     /// # Errors

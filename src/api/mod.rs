@@ -7,10 +7,12 @@
 //! away before it is read from.
 
 mod client;
+mod eta;
 mod read;
 mod select;
 mod server;
 mod types;
+mod why;
 
 pub use client::{Client, ClientError, Events};
 pub use read::{Sight, cause_words, exit_code, outcome_words, skip_words, wait_words};
@@ -20,3 +22,4 @@ pub use types::{
     AttemptInfo, Cancel, Decide, FireInfo, HostInfo, JobInfo, PauseInfo, RecentInfo, Refusal, Rest,
     RetryRequest, RunInfo, RunState, TaskInfo, Time,
 };
+pub use why::Why;

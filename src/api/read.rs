@@ -1,6 +1,7 @@
 //! Puts together what goes on and what ended, in the types of the wire. The server and the commands without a server
 //! use the same functions, so they cannot disagree.
 
+use super::eta::remaining;
 use crate::api::{AttemptInfo, FireInfo, JobInfo, PauseInfo, RecentInfo, RunInfo, RunState, TaskInfo, Time};
 use crate::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use crate::definition::Task;
@@ -9,7 +10,7 @@ use crate::engine::{
 };
 use crate::host::{Definitions, Live, log_path, trigger_word};
 use crate::plan::Plan;
-use crate::store::{AttemptRow, History, JobRow, RunFilter, RunRow, StoreError};
+use crate::store::{AttemptRow, History, JobRow, RunFilter, RunRow, StoreError, Usuals};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +31,26 @@ pub struct Sight<'a> {
     pub now: Moment,
 }
 
+/// How long tasks usually take, for as many of them as a list can afford.
+struct Learned<'h> {
+    history: &'h History,
+    tasks: BTreeMap<TaskName, Usuals>,
+}
+
+impl Learned<'_> {
+    /// Tasks of which that is looked up, for one list.
+    const MOST: usize = 20;
+
+    /// An expectation is an extra: a history that cannot be read is told by whoever needs it.
+    fn of(&mut self, task: &TaskName) -> Option<&Usuals> {
+        if !self.tasks.contains_key(task) {
+            let usuals = (self.tasks.len() < Self::MOST).then(|| self.history.usual(task).ok())??;
+            self.tasks.insert(task.clone(), usuals);
+        }
+        self.tasks.get(task)
+    }
+}
+
 /// How many of the last runs a list of tasks shows.
 const RECENT: u32 = 8;
 
@@ -43,6 +64,8 @@ impl Sight<'_> {
         if let Some(run) = self.live.state.runs.get(&id) {
             let mut info = self.live_run(id, run);
             info.jobs = self.live_jobs(id, run, &rows)?;
+            let usuals = self.history.usual(&info.task)?;
+            self.foresee(&mut info, run, &usuals);
             return Ok(Some(info));
         }
         let Some(row) = self.history.run(id)? else { return Ok(None) };
@@ -68,6 +91,7 @@ impl Sight<'_> {
     /// What goes on, in the order in which it was created, with the jobs that are not waiting or done.
     pub fn going(&self) -> Vec<RunInfo> {
         let runs = self.live.state.runs.iter();
+        let mut learned = Learned { history: self.history, tasks: BTreeMap::new() };
         let with_jobs = |(&id, run): (&RunId, &Run)| {
             let mut info = self.live_run(id, run);
             let active = |job: &u32| {
@@ -76,9 +100,20 @@ impl Sight<'_> {
             };
             let jobs = (0..run.jobs.len() as u32).filter(active);
             info.jobs = jobs.map(|index| self.live_job(JobId { run: id, index }, run)).collect();
+            if let Some(usuals) = learned.of(&info.task) {
+                self.foresee(&mut info, run, usuals);
+            }
             info
         };
         runs.map(with_jobs).collect()
+    }
+
+    /// Says what is to be expected of a run that goes on.
+    fn foresee(&self, info: &mut RunInfo, run: &Run, usuals: &Usuals) {
+        info.eta_ms = remaining(run, usuals, self.slots, self.now).map(|left| left.0);
+        for job in info.jobs.iter_mut().filter(|job| job.outcome.is_none()) {
+            job.usual_ms = usuals.jobs.get(&run.node(job.index).leaf.name).map(|usual| usual.p50.0);
+        }
     }
 
     fn listed(&self, row: &RunRow, plans: &mut HashMap<Arc<str>, Arc<Plan>>) -> Result<RunInfo, StoreError> {
@@ -299,6 +334,11 @@ impl Sight<'_> {
     }
 }
 
+/// Who let something rest, and why, in words.
+pub(super) fn pause_words(pause: &crate::engine::Pause) -> String {
+    who(&pause.by.0, pause.reason.as_deref(), "paused")
+}
+
 fn pause_info(pause: &crate::engine::Pause) -> PauseInfo {
     PauseInfo { by: pause.by.clone(), reason: pause.reason.clone(), since: Time(pause.since) }
 }
@@ -340,6 +380,7 @@ fn blank(
         finished: None,
         took_ms: 0,
         queued_ms: 0,
+        eta_ms: None,
         why: None,
         root: None,
         exit_code: None,
@@ -385,7 +426,7 @@ fn past_run(row: &RunRow, plan: &Plan, jobs: &[JobRow], now: Moment) -> RunInfo 
 }
 
 /// The name of a job as seen from its run's task.
-fn live_name(run: &Run, index: u32) -> String {
+pub(super) fn live_name(run: &Run, index: u32) -> String {
     run.node(index).leaf.name.seen_from(&run.plan.plan().task).to_owned()
 }
 
@@ -409,6 +450,7 @@ fn blank_job(index: u32, name: String) -> JobInfo {
         started: None,
         finished: None,
         took_ms: None,
+        usual_ms: None,
         progress: None,
         pid: None,
         log: None,
@@ -426,7 +468,7 @@ fn state_word(outcome: &RunOutcome) -> RunState {
     }
 }
 
-fn who(by: &str, reason: Option<&str>, what: &str) -> String {
+pub(super) fn who(by: &str, reason: Option<&str>, what: &str) -> String {
     match reason {
         Some(reason) => format!("{what} by {by}: \"{reason}\""),
         None => format!("{what} by {by}"),

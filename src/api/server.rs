@@ -135,6 +135,7 @@ fn router(doors: Doors) -> Router {
         .route("/api/v1/next", get(next))
         .route("/api/v1/going", get(going))
         .route("/api/v1/select", get(select))
+        .route("/api/v1/why", get(why))
         .route("/api/v1/runs", get(runs).post(submit))
         .route("/api/v1/runs/{id}", get(run))
         .route("/api/v1/runs/{id}/wait", get(wait))
@@ -304,6 +305,11 @@ async fn select(State(doors): Door, Query(of): Query<Of>) -> Answer<Vec<serde_js
     let found = doors.host.look(|live| selector.find(doors.host.history(), live, &tasks))?;
     let json = |Selected { run, job, attempt }: Selected| serde_json::json!({ "id": run.to_string(), "job": job, "attempt": attempt });
     Ok(Json(found.into_iter().map(json).collect()))
+}
+
+/// Why a task, a run or a job is not running.
+async fn why(State(doors): Door, Query(of): Query<Of>) -> Answer<crate::api::Why> {
+    Ok(Json(sight(&doors.host, move |sight| sight.why(&of.of)).await??))
 }
 
 #[derive(Deserialize)]

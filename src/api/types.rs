@@ -79,6 +79,10 @@ pub struct RunInfo {
     pub took_ms: u64,
     /// From its creation to its first attempt, or until now.
     pub queued_ms: u64,
+    /// How long it will still take, if its jobs take as long as they usually do. Absent when it is over or rests, and when
+    /// something in it was never seen to succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_ms: Option<u64>,
     /// Why it failed: `upload (exit 7)`. Who cancelled or paused it, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -175,6 +179,9 @@ pub struct JobInfo {
     /// From its first start to its end, or until now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<u64>,
+    /// How long it usually takes, while it is not done: half of the last times it took no longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual_ms: Option<u64>,
     /// How far it says it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,

@@ -102,6 +102,8 @@ pub(crate) enum Verb {
     Ls,
     /// List what goes on, and why what waits is waiting
     Ps,
+    /// Say why something is not running: what it waits for, and what holds that up
+    Why(Why),
     /// Show a run, or a task
     Show(Show),
     /// Print the output of jobs
@@ -275,6 +277,13 @@ pub(crate) struct Serve {
     /// Take the place of the host that is up: it makes way, and the jobs that outlive a host go on
     #[arg(long)]
     pub(crate) replace: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// A task, a run, or a job of one: nightly#127/dump
+    #[arg(add = ArgValueCompleter::new(complete::runs_and_tasks))]
+    pub(crate) what: String,
 }
 
 #[derive(Debug, Args)]

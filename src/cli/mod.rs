@@ -37,6 +37,7 @@ mod show;
 mod tail;
 mod wait;
 mod welcome;
+mod why;
 
 use args::{Cli, Verb};
 use clap::{CommandFactory, Parser};
@@ -76,6 +77,7 @@ fn act(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Reload => serve::reload(&project()?, output),
         Verb::Ls => ls::ls(&project()?, output),
         Verb::Ps => ps::ps(&project()?, output),
+        Verb::Why(args) => why::why(&project()?, &args, output),
         Verb::Show(args) => show::show(&project()?, &args, output),
         Verb::Logs(args) => logs::logs(&project()?, &args, output),
         Verb::History(args) => history::history(&project()?, &args, output),

@@ -102,12 +102,15 @@ pub(crate) fn waiting(job: &JobInfo) -> String {
 fn progress(run: &RunInfo) -> String {
     let jobs = format!("{}/{}", run.jobs_done, run.jobs_total);
     let remark = run.jobs.iter().find_map(|job| job.progress.as_ref());
-    match remark {
+    let far = match remark {
         Some(progress) if run.jobs_total == 1 => format!("{:.0}%{}", progress.percent, message(progress)),
         Some(progress) => format!("{jobs}, {:.0}%{}", progress.percent, message(progress)),
-        None if run.jobs_total == 1 => "-".into(),
+        None if run.jobs_total == 1 => String::new(),
         None => jobs,
-    }
+    };
+    let eta = run.eta_ms.map(|left| format!("eta {}", Millis(left)));
+    let said: Vec<String> = [Some(far), eta].into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    if said.is_empty() { "-".into() } else { said.join(" ") }
 }
 
 fn message(progress: &crate::host::Progress) -> String {
@@ -193,6 +196,7 @@ pub(crate) mod tests {
             finished: None,
             took_ms: 41_000,
             queued_ms: 0,
+            eta_ms: None,
             why: None,
             root: None,
             exit_code: None,
@@ -217,6 +221,7 @@ pub(crate) mod tests {
             started: None,
             finished: None,
             took_ms: None,
+            usual_ms: None,
             progress: None,
             pid: None,
             log: None,
@@ -238,6 +243,7 @@ pub(crate) mod tests {
             RunInfo {
                 jobs_total: 4,
                 jobs_done: 1,
+                eta_ms: Some(110_000),
                 ..run(
                     "nightly#129",
                     RunState::Running,
@@ -268,7 +274,7 @@ pub(crate) mod tests {
         let expected = "\
 RUN          ID   STATE    FOR  JOB                               PROGRESS     BY
 index#9      p8t  running  41s  embed                             62% frame \u{fffd}9  anna
-nightly#129  w2c  running  41s  upload (2nd) and 1 more           1/4          anna
+nightly#129  w2c  running  41s  upload (2nd) and 1 more           1/4 eta 1m50s anna
 build#33     4hd  paused   41s  paused by bert: \"lunch\"           -            anna
 deploy#7     zz1  queued   41s  push waits for a slot (2 of 2 busy)  -            anna
 train#2      m0q  running  41s  fit waits for its next try in 8s  0/2          anna

@@ -3,7 +3,7 @@
 use super::error::Failure;
 use super::output::now;
 use super::project::Project;
-use crate::api::{Client, ClientError, FireInfo, RunInfo, Selected, Selector, Sight, TaskInfo};
+use crate::api::{Client, ClientError, FireInfo, RunInfo, Selected, Selector, Sight, TaskInfo, Why};
 use crate::base::{RunId, TaskName};
 use crate::engine::State;
 use crate::host::{Definitions, Live, definitions};
@@ -112,6 +112,14 @@ impl See {
         match &self.host {
             Some(host) => Ok(host.get("/api/v1/problems").await?),
             None => self.sight(|sight| sight.definitions.problems().map(ToString::to_string).collect()),
+        }
+    }
+
+    /// Why a task, a run or a job is not running.
+    pub(crate) async fn why(&self, of: &str) -> Result<Why, Failure> {
+        match &self.host {
+            Some(host) => Ok(host.ask("/api/v1/why", &[("of", of)]).await?),
+            None => Ok(self.sight(|sight| sight.why(of))??),
         }
     }
 

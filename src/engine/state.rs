@@ -248,6 +248,11 @@ impl State {
         self.deadlines.first().copied()
     }
 
+    /// The unfinished runs of a task, the oldest first.
+    pub fn runs_of(&self, task: &TaskName) -> impl Iterator<Item = RunId> + '_ {
+        self.by_task.get(task).into_iter().flatten().copied()
+    }
+
     /// The oldest unfinished run of a task.
     pub fn oldest_run_of(&self, task: &TaskName) -> Option<RunId> {
         self.by_task.get(task)?.first().copied()

@@ -7,6 +7,7 @@ use super::columns::{Count, Json, hash_at, json, run_outcome_at};
 use super::place::Place;
 use super::recovered::{Pause, cursors, paused, read_plan, record_at, unfinished};
 use super::rows::{AttemptRow, Entry, Fresh, JobRow, RecentRun, RunRow, SlotRow, Stats};
+use super::usual::percentile;
 use super::{RunFilter, Seq, StoreError};
 use crate::base::{AttemptId, Millis, Moment, RunId, TaskName};
 use crate::definition;
@@ -261,7 +262,10 @@ impl History {
     }
 
     /// Lends a connection. One that met an error is not kept.
-    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn with<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let idle = || self.shared.idle.lock().expect("nobody panics while holding it");
         let kept = idle().pop();
         let db = match kept {
@@ -287,12 +291,6 @@ fn recent_at(row: &Row<'_>) -> rusqlite::Result<(TaskName, RecentRun)> {
         outcome: run_outcome_at(row, 5)?,
     };
     Ok((row.get(0)?, run))
-}
-
-/// The smallest value that `share` of 100 do not exceed.
-fn percentile(sorted: &[Millis], share: usize) -> Option<Millis> {
-    let rank = (sorted.len() * share).div_ceil(100);
-    sorted.get(rank.saturating_sub(1)).copied()
 }
 
 pub(super) const BY_PREFIX: &str =

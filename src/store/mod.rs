@@ -22,6 +22,7 @@ mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod usual;
 mod writer;
 
 pub use error::StoreError;
@@ -29,6 +30,7 @@ pub use filter::{Position, RunFilter, RunStatus, TriggerKind};
 pub use history::History;
 pub use recovered::{Pause, Recovered};
 pub use rows::{AttemptRow, Entry, Fresh, JobRow, RecentRun, RunRow, SlotRow, Stats};
+pub use usual::{Usual, Usuals};
 
 use crate::engine::Record;
 use durable::Syncer;

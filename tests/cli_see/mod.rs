@@ -2,6 +2,7 @@
 
 mod next;
 mod support;
+mod why;
 
 use neap::api::{RunInfo, RunState, TaskInfo};
 use neap::host::RunRequest;

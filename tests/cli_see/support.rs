@@ -36,7 +36,11 @@ impl Project {
     }
 
     pub(crate) async fn host(&self) -> Host {
-        Host::builder(self.root()).slots(2).open().await.unwrap()
+        self.host_with(2).await
+    }
+
+    pub(crate) async fn host_with(&self, slots: usize) -> Host {
+        Host::builder(self.root()).slots(slots).open().await.unwrap()
     }
 
     /// Runs tasks one after the other under a host that goes away again.
@@ -104,4 +108,11 @@ impl Answer {
         assert!(!self.out.contains(is_bad) && !self.err.contains(is_bad), "{self:?}");
         self
     }
+}
+
+/// Waits until an attempt has started.
+pub(crate) async fn started(feed: &mut neap::host::Feed) {
+    while !matches!(feed.next().await.unwrap().as_deref(), Some(neap::host::Happening::Event { record, .. })
+        if matches!(record.event, neap::engine::Event::AttemptStarted { .. }))
+    {}
 }

@@ -70,7 +70,8 @@ fn head(run: &RunInfo, now: Option<&str>, look: &Look) -> String {
     let ended = run.finished.map(|finished| format!(" {}", look.distance(finished.0))).unwrap_or_default();
     let after = if run.state.is_over() { "after" } else { "for" };
     let took = Millis(run.took_ms);
-    let state = format!("{}{ended} {after} {took}", run.state.word());
+    let eta = run.eta_ms.map(|left| format!(", about {} to go", Millis(left))).unwrap_or_default();
+    let state = format!("{}{ended} {after} {took}{eta}", run.state.word());
     let mut text = format!("{mark} {}  {}   {state}\n", strong(&run.name), run.id);
     text += &format!("  by {}{}   definition {}\n", by(run, look), params(run), definition(run, now));
     if let Some(reason) = &run.reason {

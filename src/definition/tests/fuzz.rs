@@ -128,6 +128,12 @@ const KNOWN: &[Known] = &[
         "a comment begins behind a blank",
     ),
     less(
+        "TabInBlockIndentation",
+        |text| text.contains('\t'),
+        "s: {\n\t}",
+        "a line that begins with a tab is refused between brackets too",
+    ),
+    less(
         "InvalidBlockScalarIndent",
         is_with_block,
         "a: >+3\n # b\nc: d\n",

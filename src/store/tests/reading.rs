@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::{AttemptId, Millis};
 use crate::engine::{Cause, Exit, Outcome, Skip, SlotSkip, Usage};
-use crate::store::{history, recovered};
+use crate::store::{history, recovered, usual};
 use rusqlite::Connection;
 
 #[track_caller]
@@ -272,6 +272,8 @@ fn statements() -> Vec<String> {
         history::EVENTS,
         history::JOURNAL,
         history::LAST_OUTCOMES,
+        usual::LAST,
+        usual::TIMES,
         history::STATS,
         history::SLOTS,
         recovered::UNFINISHED,
