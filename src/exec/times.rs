@@ -52,24 +52,26 @@ impl Record {
 
 /// Notes when a log is written.
 pub(super) struct Stamps {
-    file: File,
-    count: u64,
+    path: PathBuf,
+    /// The file and how many records it holds. It is made for the first of them: most jobs that succeed say nothing, and
+    /// to make a file costs more than all else that is done for them.
+    file: Option<(File, u64)>,
     last: Option<Record>,
 }
 
 impl Stamps {
     /// Goes on with what is there.
-    pub(super) fn beside(log: &Path) -> io::Result<Stamps> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        let file = options.open(path_of(log))?;
-        let count = file.metadata()?.len() / RECORD;
-        Ok(Stamps { file, count, last: None })
+    pub(super) fn beside(log: &Path) -> Stamps {
+        Stamps { path: path_of(log), file: None, last: None }
     }
 
     /// So many bytes that end at `end` were written to this stream just now.
     pub(super) fn note(&mut self, end: u64, length: u64, stream: Stream) -> io::Result<()> {
         let (begin, at) = (end.saturating_sub(length), now());
+        let (file, count) = match &mut self.file {
+            Some(open) => open,
+            none => none.insert(open(&self.path)?),
+        };
         match &mut self.last {
             Some(last)
                 if last.stream == stream && last.end() == begin && at.saturating_sub(last.at) < TOGETHER =>
@@ -78,12 +80,20 @@ impl Stamps {
             }
             last => {
                 *last = Some(Record { begin, at, length, stream });
-                self.count += 1;
+                *count += 1;
             }
         }
         let Some(last) = &self.last else { return Ok(()) };
-        self.file.write_all_at(&last.bytes(), (self.count - 1) * RECORD)
+        file.write_all_at(&last.bytes(), (*count - 1) * RECORD)
     }
+}
+
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    let file = options.open(path)?;
+    let count = file.metadata()?.len() / RECORD;
+    Ok((file, count))
 }
 
 /// When the parts of a log were written, for whoever reads it.
@@ -156,7 +166,7 @@ mod tests {
     fn every_byte_finds_its_record() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("a.log");
-        let mut stamps = Stamps::beside(&log).unwrap();
+        let mut stamps = Stamps::beside(&log);
         stamps.note(5, 5, Stream::Stdout).unwrap();
         stamps.note(9, 4, Stream::Stderr).unwrap();
         // Somebody else wrote 11 bytes in between.
@@ -168,7 +178,7 @@ mod tests {
         assert_eq!(seen, [out, out, err, err, None, None, err, err, None]);
         assert!(times.at(0).unwrap().at.0 > 1_700_000_000_000);
         // The next attempt to write goes on behind that.
-        Stamps::beside(&log).unwrap().note(40, 10, Stream::Stdout).unwrap();
+        Stamps::beside(&log).note(40, 10, Stream::Stdout).unwrap();
         assert_eq!((stream(20), stream(35)), (err, out));
     }
 
@@ -176,7 +186,7 @@ mod tests {
     fn what_comes_together_shares_a_record() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("a.log");
-        let mut stamps = Stamps::beside(&log).unwrap();
+        let mut stamps = Stamps::beside(&log);
         for end in 1..=1000 {
             stamps.note(end, 1, Stream::Stdout).unwrap();
         }

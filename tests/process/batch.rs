@@ -268,6 +268,19 @@ impl Host {
         self.client.post("/api/v1/runs", &RunRequest::new(task, "test")).await.unwrap()
     }
 
+    /// What there is of a run, once the host knows the processes of all its jobs that run. It hears of one a moment after
+    /// that has begun.
+    pub(super) async fn known(&self, run: &RunInfo) -> RunInfo {
+        let begun = std::time::Instant::now();
+        loop {
+            let now: RunInfo = self.client.get(&format!("/api/v1/runs/{}", run.id)).await.unwrap();
+            if now.jobs.iter().all(|job| job.phase != "running" || job.pid.is_some()) {
+                return now;
+            }
+            assert!(begun.elapsed() < PATIENCE, "nobody says which processes they are: {now:?}");
+        }
+    }
+
     /// Waits until the run is over, and says what became of it.
     pub(super) async fn over(&self, run: &RunInfo) -> RunInfo {
         let path = format!("/api/v1/runs/{}/wait", run.id);

@@ -44,7 +44,7 @@ fn burning(first: &str, more: &str) -> Batch {
 async fn lit(batch: &Batch, host: &Host) -> (RunInfo, Tree) {
     let run = host.submit("burn").await;
     appear(batch.root(), &["up".into()]).await;
-    let now: RunInfo = host.client.get(&format!("/api/v1/runs/{}", run.id)).await.unwrap();
+    let now = host.known(&run).await;
     let tree = Tree::of(now.jobs[0].pid.expect("it runs"), 3);
     (run, tree)
 }

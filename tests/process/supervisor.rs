@@ -14,10 +14,6 @@ fn kill(pid: u32) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
 }
 
-async fn now(host: &Host, run: &RunInfo) -> RunInfo {
-    host.client.get(&format!("/api/v1/runs/{}", run.id)).await.unwrap()
-}
-
 /// The process beside a job that runs.
 fn shim_of(job: &JobInfo) -> u32 {
     parent(job.pid.expect("it runs")).unwrap()
@@ -44,7 +40,7 @@ async fn an_attempt_whose_shim_is_killed_is_lost_and_gone() {
     let run = host.submit("nasty").await;
     batch.in_place().await;
     let begun = Instant::now();
-    for job in &now(&host, &run).await.jobs {
+    for job in &host.known(&run).await.jobs {
         kill(shim_of(job));
     }
     let over = host.over(&run).await;
@@ -72,7 +68,7 @@ async fn attempts_go_on_without_the_zygote() {
         runs.push(host.submit(&format!("t{code}")).await);
     }
     appear(batch.root(), &[0, 1, 2].map(|code| format!("up-{code}"))).await;
-    kill(parent(shim_of(&now(&host, &runs[0]).await.jobs[0])).unwrap());
+    kill(parent(shim_of(&host.known(&runs[0]).await.jobs[0])).unwrap());
     is_well(&batch, &host).await;
     std::fs::write(batch.root().join("enough"), "").unwrap();
     for (code, run) in runs.iter().enumerate() {
@@ -129,7 +125,7 @@ async fn on_leak_detach_lets_go() {
     assert_eq!(log, "");
     let other = host.submit("other").await;
     appear(batch.root(), &["up".into()]).await;
-    kill(shim_of(&now(&host, &other).await.jobs[0]));
+    kill(shim_of(&host.known(&other).await.jobs[0]));
     assert_eq!(host.over(&other).await.jobs[0].cause(), Some(&Cause::Lost));
     is_well(&batch, &host).await;
     host.signal(Signal::TERM);
@@ -163,4 +159,25 @@ async fn what_ends_soon_after_its_leader_loses_nothing() {
         log.len(),
         &log[log.len().saturating_sub(99)..]
     );
+}
+
+/// How many of a hundred jobs that say nothing took a tenth of a second or more, held in this way.
+fn slow(containment: &str) -> usize {
+    let project = tempfile::tempdir().unwrap();
+    std::fs::create_dir(project.path().join("tasks")).unwrap();
+    let jobs: String = (0..100).map(|n| format!("  j{n}: {{ exec: [/bin/true] }}\n")).collect();
+    std::fs::write(project.path().join("tasks/many.yaml"), format!("tasks:\n{jobs}")).unwrap();
+    let mut neap = std::process::Command::new(env!("CARGO_BIN_EXE_neap"));
+    neap.args(["run", "many", "-j", "2", "--json"]).current_dir(project.path());
+    let run = neap.env("NEAP_CONTAINMENT", containment).output().unwrap();
+    let run: RunInfo = serde_json::from_slice(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:?}"));
+    assert_eq!((run.state, run.jobs.len()), (RunState::Succeeded, 100));
+    run.jobs.iter().filter(|job| job.took_ms.is_some_and(|took| took >= 100)).count()
+}
+
+/// A supervisor that waits for last words of somebody who has closed its mouth costs a tenth of a second, now and then.
+#[test]
+fn silence_is_not_waited_for() {
+    let (shim, group) = (slow("shim"), slow("group"));
+    assert!(shim <= group + 5, "{shim} of 100 jobs were slow, without a supervisor {group}");
 }

@@ -59,7 +59,6 @@ pub(super) enum Rest {
 /// # Errors
 /// There was nobody to ask, or the system refuses what a shim needs; then nothing was started.
 pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signals) -> io::Result<Rest> {
-    rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let errand: Errand = read_one(&mut socket)?;
     let mut start = errand.into_start(pipes);
@@ -320,10 +319,11 @@ impl Attendant {
     /// Reads what is left in the pipes, and listens a moment to whoever outside the attempt holds them open.
     fn last_words(&mut self) {
         let until = Instant::now() + LAST_WORDS;
-        while self.pump.as_ref().is_some_and(|pump| pump.sources().next().is_some()) {
+        loop {
             self.pump_on();
             let now = Instant::now();
-            if now >= until {
+            let is_open = self.pump.as_ref().is_some_and(|pump| pump.sources().next().is_some());
+            if !is_open || now >= until {
                 break;
             }
             self.wait(Some(until - now));
