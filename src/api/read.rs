@@ -541,6 +541,10 @@ pub fn exit_code(cause: &Cause) -> i32 {
 /// What a job waits for, in words.
 pub fn wait_words(wait: &Wait, state: &State, job: JobId, slots: usize, now: Moment) -> String {
     match wait {
+        Wait::Turn { behind } => match state.runs.get(behind) {
+            Some(run) => format!("{}#{} to end", run.plan.plan().task, run.number),
+            None => "an older run to end".into(),
+        },
         Wait::Needs(needs) => {
             let run = state.runs.get(&job.run);
             let needs: Vec<String> =

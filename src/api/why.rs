@@ -175,15 +175,20 @@ impl Going<'_> {
             RunPhase::Going if done == self.run.jobs.len() => ("ending", "ends".into(), self.run.created),
             RunPhase::Going => ("going", format!("goes on: {jobs}"), self.run.created),
         };
-        let open = (0..self.run.jobs.len() as u32).filter(|&index| {
-            !matches!(self.run.jobs[index as usize].phase, Phase::Waiting | Phase::Done(_) | Phase::Spread)
-        });
+        let phase = |index: u32| &self.run.jobs[index as usize].phase;
+        let all = 0..self.run.jobs.len() as u32;
+        let is_told = |index: &u32| !matches!(phase(*index), Phase::Waiting | Phase::Done(_) | Phase::Spread);
+        let mut open: Vec<u32> = all.clone().filter(is_told).collect();
+        if open.is_empty() {
+            // The run as a whole waits for something, and its first job says for what.
+            open.extend(all.clone().find(|&index| matches!(phase(index), Phase::Waiting)));
+        }
         Why {
             subject: self.name(),
             state: state.into(),
             text,
             since: Some(Time(since)),
-            because: some(open.map(|index| self.job(index)).collect()),
+            because: some(open.into_iter().map(|index| self.job(index)).collect()),
             ..Why::default()
         }
     }
@@ -225,6 +230,15 @@ impl Going<'_> {
     /// What stands behind a wait.
     fn behind(&self, index: u32, wait: &Wait) -> Vec<Why> {
         match wait {
+            Wait::Turn { behind } => self
+                .sight
+                .live
+                .state
+                .runs
+                .get(behind)
+                .map(|run| Going { sight: self.sight, id: *behind, run, usuals: self.usuals }.whole())
+                .into_iter()
+                .collect(),
             Wait::Needs(_) => some(self.front(index).into_iter().map(|index| self.job(index)).collect()),
             Wait::Cells { .. } => {
                 let cells = self.run.jobs[index as usize].cells.clone();

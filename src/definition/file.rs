@@ -8,6 +8,7 @@ use super::children::{self, Child, Siblings};
 use super::declared;
 use super::expressions::{self, Asked, Located, Of};
 use super::fields::{Checker, Field, Path, Text};
+use super::firing::Firing;
 use super::gate::{self, Need, Rule, When, Written};
 use super::heal::heal;
 use super::leaf::{self, Layers, LeafKeys};
@@ -16,7 +17,7 @@ use super::reach;
 use super::settings::Settings;
 use super::source::Source;
 use super::stdin::{Stdin, WrittenStdin};
-use super::task::{Action, Leaf, Overlap, Param, Task};
+use super::task::{Action, Leaf, Param, Task};
 use super::templates::{self, Extended, Inherited, Templates};
 use super::timetable::{self, Crons};
 use super::tree::{self, Kind, Node};
@@ -210,7 +211,8 @@ struct TaskFile<'t> {
     defaults: Option<Field<'t>>,
     params: Option<Field<'t>>,
     schedule: Option<Field<'t>>,
-    overlap: Option<Field<'t>>,
+    /// How slots of the schedule become runs.
+    firing: Vec<Field<'t>>,
     templates: Option<Field<'t>>,
     finals: Option<Field<'t>>,
     group: Option<Field<'t>>,
@@ -244,7 +246,7 @@ impl<'t> TaskFile<'t> {
             "defaults" => self.defaults = Some(field),
             "params" => self.params = Some(field),
             "schedule" => self.schedule = Some(field),
-            "overlap" => self.overlap = Some(field),
+            key if timetable::firing::OF_TASKS.contains(&key) => self.firing.push(field),
             "templates" => self.templates = Some(field),
             "finally" => self.finals = Some(field),
             "group" => self.group = Some(field),
@@ -270,15 +272,11 @@ impl<'t> TaskFile<'t> {
         let params =
             self.params.as_ref().map_or_else(Vec::new, |field| declared::params(checker, field, &ROOT));
         let defaults = std::mem::take(&mut checker.written);
-        let overlap = self
-            .overlap
-            .as_ref()
-            .map_or(Some(Overlap::default()), |field| timetable::overlap(checker, field.value));
-        let common = timetable::Common {
-            zone: &ground.settings.timezone,
-            params: &params,
-            overlap: overlap.unwrap_or_default(),
-        };
+        let mut firing = Firing::default();
+        for field in &self.firing {
+            timetable::firing::take(checker, field, &mut firing);
+        }
+        let common = timetable::Common { zone: &ground.settings.timezone, params: &params, firing };
         let timetables = self
             .schedule
             .as_ref()

@@ -16,6 +16,7 @@ mod dotenv;
 mod expressions;
 mod fields;
 mod file;
+mod firing;
 mod flow;
 mod free;
 mod freshness;
@@ -56,6 +57,7 @@ pub use body::Registered;
 pub use catalog::{Catalog, Found};
 pub use cells::{CellsError, cell_names, matrix_cells, seen_as_items, seen_as_matrix};
 pub use dotenv::{DotenvProblem, dotenv};
+pub use firing::{Catchup, Firing, Overlap};
 pub use freshness::{Freshness, Method};
 pub use gate::{Check, Need, Precondition, Rule, When};
 pub use keys::{SchemaKind, reference, schema};
@@ -73,8 +75,8 @@ pub use source::Source;
 pub use spread::{MOST_CELLS, Over, Spread};
 pub use stdin::{Stdin, Stdout};
 pub use task::{
-    Action, Cleanup, Hook, Leaf, OnHookError, Overlap, Param, ParamType, Params, Retry, Signal, Stop, Task,
-    Timetable, USES_TASK, is_waiting,
+    Action, Cleanup, Hook, Leaf, OnHookError, Param, ParamType, Params, Retry, Signal, Stop, Task, Timetable,
+    USES_TASK, is_waiting,
 };
 pub use template::{
     Expression, Piece, Reference, Template, TemplateError, TemplateErrorKind, references, shown,

@@ -2,7 +2,8 @@
 //!
 //! Two files that mean the same have the same normalised form, whatever their spelling.
 
-use super::task::{Leaf, Overlap, Param, ParamType, Params, Task, Timetable};
+use super::firing::Firing;
+use super::task::{Leaf, Param, ParamType, Params, Task, Timetable};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -58,7 +59,8 @@ struct NormalTimetable<'t> {
     timezone: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     params: &'t Params,
-    overlap: Overlap,
+    #[serde(flatten)]
+    firing: &'t Firing,
     enabled: bool,
 }
 
@@ -100,7 +102,7 @@ impl<'t> NormalTimetable<'t> {
             when: timetable.schedule.to_string(),
             timezone: timetable.schedule.zone().map(ToString::to_string),
             params: &timetable.params,
-            overlap: timetable.overlap,
+            firing: &timetable.firing,
             enabled: timetable.enabled,
         }
     }

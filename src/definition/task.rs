@@ -2,6 +2,7 @@
 //!
 //! Everything here is plain values that can be stored: a run keeps the leaves it was created with.
 
+use super::firing::Firing;
 use super::freshness::Freshness;
 use super::gate::{Need, Precondition, Rule};
 use super::log::Log;
@@ -419,21 +420,10 @@ pub struct Timetable {
     pub schedule: Schedule,
     /// With which parameters.
     pub params: Params,
-    /// What happens when the last run is still going on.
-    pub overlap: Overlap,
+    /// How its slots become runs.
+    pub firing: Firing,
     /// `false` keeps it in the file without effect.
     pub enabled: bool,
-}
-
-/// What a schedule does when a run of its task is still going on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Overlap {
-    /// The slot is left out, and that is written down.
-    #[default]
-    Skip,
-    /// Another run is created beside it.
-    Allow,
 }
 
 /// One declared parameter.

@@ -1,10 +1,13 @@
 //! The key `schedule`: when runs are created without anybody asking.
 
+pub(super) mod firing;
+
 use super::fields::{Checker, Field, Path, list};
+use super::firing::Firing;
 use super::keys;
 use super::params;
 use super::problem::{Code, Finding};
-use super::task::{Overlap, Param, Params, Timetable};
+use super::task::{Param, Params, Timetable};
 use super::tree::{Kind, Node};
 use super::values;
 use crate::schedule::{CronError, Schedule, Zone};
@@ -36,20 +39,8 @@ pub(super) struct Common<'c> {
     pub(super) zone: &'c Zone,
     /// What the task declares.
     pub(super) params: &'c [Param],
-    /// `overlap` of the task.
-    pub(super) overlap: Overlap,
-}
-
-/// `skip` or `allow`.
-pub(super) fn overlap(checker: &mut Checker, node: &Node<'_>) -> Option<Overlap> {
-    if let Some(word @ ("queue_one" | "queue_all" | "cancel_running")) = node.as_text() {
-        let message =
-            format!("`overlap: {word}` is part of the task language, but this version does not have it yet");
-        let finding = Finding::new(Code::E0150, node.span.clone(), message, "not built yet");
-        checker.report(finding.help("write `skip` or `allow`"));
-        return None;
-    }
-    checker.choice(node, "overlap", &[("skip", Overlap::Skip), ("allow", Overlap::Allow)])
+    /// How slots become runs, as the task says.
+    pub(super) firing: Firing,
 }
 
 /// A cron expression, an entry, or a list of them; each with the place of its time.
@@ -91,11 +82,11 @@ fn timetable(
         let expression = checker.filled_text(item, "schedule")?;
         let schedule = cron(checker, item, &expression, common.zone);
         let params = bind(checker, None, &item.span, common);
-        let timetable =
-            Timetable { schedule: schedule?, params: params?, overlap: common.overlap, enabled: true };
+        let firing = common.firing.clone();
+        let timetable = Timetable { schedule: schedule?, params: params?, firing, enabled: true };
         return Some((timetable, item.span.clone()));
     }
-    let mut entry = Entry { overlap: Some(common.overlap), enabled: Some(true), ..Entry::default() };
+    let mut entry = Entry { firing: common.firing.clone(), enabled: Some(true), ..Entry::default() };
     let mut zone = Some(common.zone.clone());
     let mut zone_field = None;
     for field in checker.fields(item, path)? {
@@ -107,7 +98,7 @@ fn timetable(
             }
             "params" => entry.params = Some(field),
             "enabled" => entry.enabled = checker.boolean(field.value, "enabled"),
-            "overlap" => entry.overlap = overlap(checker, field.value),
+            _ if firing::take(checker, &field, &mut entry.firing) => {}
             _ => {
                 entry.is_strange = true;
                 checker.unknown(&field, path, &keys::ENTRY);
@@ -135,7 +126,7 @@ struct Entry<'t> {
     when: Vec<Field<'t>>,
     params: Option<Field<'t>>,
     enabled: Option<bool>,
-    overlap: Option<Overlap>,
+    firing: Firing,
     /// Whether it has keys that are not known: its rhythm may be one of them.
     is_strange: bool,
 }
@@ -172,12 +163,7 @@ impl Entry<'_> {
                 None
             }
         };
-        Some(Timetable {
-            schedule: schedule?,
-            params: params?,
-            overlap: self.overlap?,
-            enabled: self.enabled?,
-        })
+        Some(Timetable { schedule: schedule?, params: params?, firing: self.firing, enabled: self.enabled? })
     }
 }
 

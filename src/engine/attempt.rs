@@ -137,6 +137,7 @@ impl Engine {
     pub(super) fn restarted(&mut self) {
         self.repeat_orders();
         self.cancel_bound();
+        self.pass_turns_again();
     }
 
     fn repeat_orders(&mut self) {

@@ -10,11 +10,12 @@ impl Engine {
     /// whatever happens.
     pub(super) fn cancel(&mut self, run: RunId, by: Author, reason: Option<String>, now: bool) {
         let Some(r) = self.state.runs.get(&run) else { return };
-        let is_first = !matches!(r.phase, RunPhase::Cancelling { .. });
+        let (is_first, has_begun) = (!matches!(r.phase, RunPhase::Cancelling { .. }), !r.is_behind);
         if is_first {
             self.emit(Event::RunCancelled { run, by, reason });
         }
-        let spares = is_first || !now;
+        // What waits for its turn has not begun, so it owes nobody anything.
+        let spares = (is_first || !now) && has_begun;
         for index in self.in_order_of_end(run, spares) {
             let job = JobId { run, index };
             if !(spares && self.runs_always(job)) {

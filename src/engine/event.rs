@@ -31,6 +31,8 @@ pub enum Event {
     RunResumed { run: RunId, by: Author },
     /// The run was asked to end early. Its jobs follow one by one.
     RunCancelled { run: RunId, by: Author, reason: Option<String> },
+    /// Every older run of its task has ended: the run begins.
+    RunReleased { run: RunId },
     /// Every job of the run is done.
     RunFinished { run: RunId, outcome: RunOutcome },
     /// Everything the job needs is there; what its definition leaves open is being found out.
@@ -114,7 +116,14 @@ pub enum Event {
     /// No run was created for a slot, and why.
     SlotSkipped { key: ScheduleKey, slot: Moment, why: SlotSkip },
     /// The slots from `from` to `to` went by while nobody could act on them.
-    SlotsMissed { key: ScheduleKey, from: Moment, to: Moment, count: u64 },
+    SlotsMissed {
+        key: ScheduleKey,
+        from: Moment,
+        to: Moment,
+        count: u64,
+        #[serde(default, skip_serializing_if = "Missed::is_down")]
+        why: Missed,
+    },
     /// The schedules of a task rest.
     TaskPaused { task: TaskName, by: Author, reason: Option<String> },
     /// The schedules of a task go on.
@@ -174,6 +183,9 @@ pub struct NewRun {
     /// run is cancelled and not taken up by the next host.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bound: bool,
+    /// It begins when every older run of its task has ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_behind: bool,
 }
 
 /// A plan by its content: the journal names it by hash and keeps each content once.
@@ -295,6 +307,49 @@ pub enum SlotSkip {
     Overlap { run: RunId },
     /// The task's schedules were paused.
     Paused,
+    /// This run of the task was waiting for its turn already, and no more may.
+    Queued { run: RunId },
+}
+
+/// Why slots went by without a run of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missed {
+    /// Nobody could act on them in time.
+    #[default]
+    Down,
+    /// They are older than what is caught up.
+    TooOld,
+    /// More were missed than are caught up.
+    TooMany,
+    /// Only the last one is caught up.
+    NotLast,
+}
+
+impl Missed {
+    fn is_down(&self) -> bool {
+        *self == Missed::Down
+    }
+
+    /// The word for it in lists, and in the database.
+    pub fn word(self) -> &'static str {
+        match self {
+            Missed::Down => "missed",
+            Missed::TooOld => "too_old",
+            Missed::TooMany => "too_many",
+            Missed::NotLast => "not_last",
+        }
+    }
+
+    /// Why, in words that fit behind a colon.
+    pub fn words(self) -> &'static str {
+        match self {
+            Missed::Down => "nobody could act on them in time",
+            Missed::TooOld => "they are older than the window of what is caught up",
+            Missed::TooMany => "more were missed than are caught up",
+            Missed::NotLast => "only the last one is caught up",
+        }
+    }
 }
 
 /// How an attempt ended, as the runner saw it.
@@ -561,6 +616,7 @@ impl Event {
             Event::RunPaused { run, .. }
             | Event::RunResumed { run, .. }
             | Event::RunCancelled { run, .. }
+            | Event::RunReleased { run }
             | Event::RunFinished { run, .. } => Some(*run),
             Event::JobPreparing { job }
             | Event::JobPrepared { job, .. }

@@ -1,7 +1,7 @@
 //! What the engine is told, and what it asks the host to do.
 
 use crate::base::{AttemptId, JobId, Millis, RunId, TaskName};
-use crate::definition::{Leaf, Overlap, Params, Stop};
+use crate::definition::{Firing, Leaf, Params, Stop};
 use crate::engine::{
     Author, Cause, Event, Exit, Fingerprint, Outcome, PlanRef, Question, ScheduleKey, Skip, StopCause,
     Trigger, Usage,
@@ -73,6 +73,8 @@ pub struct Submission {
     pub force: bool,
     /// The run ends with the program that asks for it.
     pub bound: bool,
+    /// The run begins when every older run of its task has ended.
+    pub is_behind: bool,
 }
 
 impl Submission {
@@ -88,6 +90,7 @@ impl Submission {
             reused_outputs: Vec::new(),
             force: false,
             bound: false,
+            is_behind: false,
         }
     }
 }
@@ -116,8 +119,8 @@ pub struct Armed {
     pub schedule: Schedule,
     /// What the run will do.
     pub plan: PlanRef,
-    /// What happens when the last run is still going on.
-    pub overlap: Overlap,
+    /// How its slots become runs.
+    pub firing: Firing,
 }
 
 /// What a hook decided, as far as the engine is concerned.

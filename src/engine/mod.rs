@@ -31,8 +31,8 @@ mod submit;
 mod wait;
 
 pub use event::{
-    Author, Cause, Cell, Event, Exit, Fingerprint, Limit, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef,
-    Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, StopCause, Trigger, Usage,
+    Author, Cause, Cell, Event, Exit, Fingerprint, Limit, Missed, NewRun, NotSpawned, Outcome, OwedCleanup,
+    PlanRef, Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, StopCause, Trigger, Usage,
 };
 pub use gate::{Tally, Verdict, verdict};
 pub use input::{Answer, Armed, Effect, Input, Order, Preparation, Submission};
@@ -40,7 +40,7 @@ pub use phase::Phase;
 pub use state::{CellOf, Decision, Dependant, Job, Pause, Prepared, Run, RunPhase, State};
 pub use wait::Wait;
 
-use crate::base::{JobId, Moment};
+use crate::base::{JobId, Moment, TaskName};
 use fire::Timers;
 use random::Random;
 
@@ -52,6 +52,8 @@ pub struct Engine {
     now: Moment,
     timers: Timers,
     random: Random,
+    /// Tasks of which a run has ended since turns were passed on.
+    ended_tasks: Vec<TaskName>,
     effects: Vec<Effect>,
 }
 
@@ -67,6 +69,7 @@ impl Engine {
             now: Moment(0),
             timers: Timers::default(),
             random: Random::new(seed),
+            ended_tasks: Vec::new(),
             effects: Vec::new(),
         }
     }
@@ -107,6 +110,7 @@ impl Engine {
         }
         self.expire();
         self.fire();
+        self.pass_turns();
         self.admit();
         std::mem::take(&mut self.effects)
     }

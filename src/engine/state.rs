@@ -2,6 +2,8 @@
 //!
 //! Finished runs are forgotten here: they are rows of the history. So memory is bounded by what goes on.
 
+mod schedules;
+
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
 use crate::definition::{Leaf, Params, When};
 use crate::engine::gate::{Judged, Tally, judge};
@@ -25,6 +27,8 @@ pub struct State {
     pub numbers: BTreeMap<TaskName, u64>,
     /// Up to where the slots of each schedule are dealt with.
     pub cursors: BTreeMap<ScheduleKey, Moment>,
+    /// When the last run was created. No slot of a run lies behind it.
+    pub latest: Moment,
     /// Tasks whose schedules rest.
     pub resting: BTreeMap<TaskName, Pause>,
     /// Queued jobs of runs that are not paused, in the order they deserve a slot. An index: `enter` keeps it.
@@ -73,6 +77,8 @@ pub struct Run {
     pub phase: RunPhase,
     /// Whether its jobs run although they are up to date.
     pub force: bool,
+    /// Whether it waits until every older run of its task has ended.
+    pub is_behind: bool,
     /// Its jobs, in plan order; behind them the cells that jobs became.
     pub jobs: Vec<Job>,
     /// The nodes of those cells.
@@ -176,6 +182,7 @@ impl Default for State {
             next_run: 1,
             numbers: BTreeMap::new(),
             cursors: BTreeMap::new(),
+            latest: Moment(0),
             resting: BTreeMap::new(),
             queue: BTreeSet::new(),
             deadlines: BTreeSet::new(),
@@ -248,16 +255,6 @@ impl State {
         self.deadlines.first().copied()
     }
 
-    /// The unfinished runs of a task, the oldest first.
-    pub fn runs_of(&self, task: &TaskName) -> impl Iterator<Item = RunId> + '_ {
-        self.by_task.get(task).into_iter().flatten().copied()
-    }
-
-    /// The oldest unfinished run of a task.
-    pub fn oldest_run_of(&self, task: &TaskName) -> Option<RunId> {
-        self.by_task.get(task)?.first().copied()
-    }
-
     /// Changes the state by one event. The only thing that does.
     pub fn apply(&mut self, at: Moment, event: &Event) {
         match event {
@@ -270,6 +267,7 @@ impl State {
             Event::RunCancelled { run, by, reason } => {
                 self.set_run_phase(*run, RunPhase::Cancelling { by: by.clone(), reason: reason.clone() });
             }
+            Event::RunReleased { run } => self.run_mut(*run).is_behind = false,
             Event::RunFinished { run, .. } => self.forget(*run),
             Event::JobPreparing { job } => self.enter(at, *job, Phase::Preparing { since: at }),
             Event::JobPrepared { job, leaf, params, fingerprint, outputs } => {
@@ -374,6 +372,7 @@ impl State {
             created: at,
             phase: RunPhase::Going,
             force: new.force,
+            is_behind: new.is_behind,
             jobs: nodes.iter().map(|node| Job::new(at, node.needs.len() as u32)).collect(),
             cells: Vec::new(),
             root: None,
@@ -385,6 +384,7 @@ impl State {
         let number = self.numbers.entry(task.clone()).or_default();
         *number = (*number).max(new.number);
         self.next_run = self.next_run.max(new.run.0 + 1);
+        self.latest = self.latest.max(at);
         if let Trigger::Schedule { key, slot } = &new.trigger {
             self.advance_cursor(key, *slot);
         }
@@ -476,12 +476,6 @@ impl State {
                 self.by_task.remove(task);
             }
         }
-    }
-
-    /// A cursor never goes back, whatever the clock does.
-    fn advance_cursor(&mut self, key: &ScheduleKey, slot: Moment) {
-        let cursor = self.cursors.entry(key.clone()).or_default();
-        *cursor = (*cursor).max(slot);
     }
 
     fn set_run_phase(&mut self, id: RunId, phase: RunPhase) {

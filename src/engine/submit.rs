@@ -23,7 +23,15 @@ impl Engine {
             reused_outputs: submission.reused_outputs,
             force: submission.force,
             bound: submission.bound,
+            is_behind: submission.is_behind,
         })));
+        if !submission.is_behind {
+            self.begin(run);
+        }
+    }
+
+    /// Looks at every job of a run for the first time.
+    pub(super) fn begin(&mut self, run: RunId) {
         let mut doomed = Vec::new();
         for index in 0..self.state.runs[&run].jobs.len() as u32 {
             self.consider(JobId { run, index }, &mut doomed);
@@ -74,7 +82,9 @@ impl Engine {
         if let Some(r) = self.state.runs.get(&run)
             && r.is_over()
         {
-            self.emit(Event::RunFinished { run, outcome: r.outcome() });
+            let (outcome, task) = (r.outcome(), r.plan.plan().task.clone());
+            self.emit(Event::RunFinished { run, outcome });
+            self.ended_tasks.push(task);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Why a job is not running: every wait has an owner, and this says who.
 
-use crate::base::{JobId, Moment};
+use crate::base::{JobId, Moment, RunId};
 use crate::engine::{Pause, Phase, Question, RunPhase, State};
 
 /// What a job that is neither running nor done waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wait {
+    /// This older run of its task, and every other one, to end.
+    Turn { behind: RunId },
     /// These jobs of its run, which are not done.
     Needs(Vec<u32>),
     /// Its run is held.
@@ -34,6 +36,9 @@ impl State {
         match &job.phase {
             Phase::Preparing { .. } => Some(Wait::Preparation),
             Phase::Spread => Some(Wait::Cells { open: job.open_cells }),
+            Phase::Waiting if run.is_behind => {
+                Some(Wait::Turn { behind: self.oldest_run_of(&run.plan.plan().task)? })
+            }
             Phase::Waiting if job.cell.is_some() => {
                 let most = self
                     .node(JobId { index: job.cell.as_ref()?.parent, ..id })

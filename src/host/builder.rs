@@ -220,6 +220,7 @@ fn replay(recovered: Recovered, mode: Mode) -> State {
     blank.next_run = recovered.next_run;
     blank.numbers = recovered.numbers;
     blank.cursors = recovered.cursors;
+    blank.latest = recovered.latest;
     blank.resting = resting.collect();
     let mut records = recovered.records;
     if mode == Mode::Run {

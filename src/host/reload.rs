@@ -267,7 +267,7 @@ fn arm(catalog: &Catalog, task: &Task, timetable: &Timetable) -> Option<Armed> {
         key: schedule_key(&task.name, timetable),
         schedule: timetable.schedule.clone(),
         plan: PlanRef::new(Arc::new(plan)),
-        overlap: timetable.overlap,
+        firing: timetable.firing.clone(),
     })
 }
 

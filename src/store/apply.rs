@@ -8,8 +8,8 @@ use super::{Seq, StoreError};
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
 use crate::definition;
 use crate::engine::{
-    Author, Cell, Event, Exit, Fingerprint, NewRun, Outcome, PlanRef, Record, RunOutcome, ScheduleKey, Skip,
-    SlotSkip, Trigger, Usage,
+    Author, Cell, Event, Exit, Fingerprint, Missed, NewRun, Outcome, PlanRef, Record, RunOutcome,
+    ScheduleKey, Skip, SlotSkip, Trigger, Usage,
 };
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Result, params};
 
@@ -53,7 +53,9 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
             run_statement(db, "DELETE FROM cursors WHERE schedule_key = ?1", params![key])
         }
         Event::SlotSkipped { key, slot, why } => skip_slot(db, at, key, *slot, why),
-        Event::SlotsMissed { key, from, to, count } => miss_slots(db, at, key, (*from, *to), *count),
+        Event::SlotsMissed { key, from, to, count, why } => {
+            miss_slots(db, at, key, (*from, *to), *count, *why)
+        }
         Event::TaskPaused { task, by, reason } => pause(db, at, task, by, reason.as_deref()),
         Event::TaskResumed { task, by: _ } => run_statement(
             db,
@@ -61,7 +63,8 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
             params![task],
         ),
         // The journal is enough: nobody searches for these.
-        Event::RunPaused { .. }
+        Event::RunReleased { .. }
+        | Event::RunPaused { .. }
         | Event::RunResumed { .. }
         | Event::RunCancelled { .. }
         | Event::AttemptAdmitted { .. }
@@ -290,12 +293,13 @@ fn miss_slots(
     key: &ScheduleKey,
     (from, to): (Moment, Moment),
     count: u64,
+    why: Missed,
 ) -> Result<()> {
     run_statement(
         db,
-        "INSERT INTO slots (schedule_key, slot, until, count, why, at) VALUES (?1, ?2, ?3, ?4, 'missed', ?5)
+        "INSERT INTO slots (schedule_key, slot, until, count, why, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT DO NOTHING",
-        params![key, from, to, Count(count), at],
+        params![key, from, to, Count(count), why.word(), at],
     )?;
     advance(db, key, to)
 }

@@ -19,6 +19,8 @@ pub struct Recovered {
     pub records: Vec<Record>,
     /// Each schedule that is watched, and the last slot of it that is dealt with.
     pub cursors: BTreeMap<ScheduleKey, Moment>,
+    /// When the last run was created.
+    pub latest: Moment,
     /// The tasks whose schedules rest.
     pub paused: BTreeMap<TaskName, Pause>,
     /// The id that the next run gets.
@@ -48,6 +50,7 @@ impl Recovered {
         Ok(Recovered {
             records: unfinished(db)?,
             cursors: cursors(db)?,
+            latest: latest(db)?,
             paused: paused(db)?,
             next_run: db.query_row(next_run, [], |row| row.get::<_, Count>(0))?.0,
             numbers: numbers(db)?,
@@ -100,6 +103,11 @@ pub(super) fn cursors(db: &Connection) -> Result<BTreeMap<ScheduleKey, Moment>, 
     let mut select = db.prepare_cached("SELECT schedule_key, last FROM cursors")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn latest(db: &Connection) -> Result<Moment, StoreError> {
+    let latest = db.query_row("SELECT max(created) FROM runs", [], |row| row.get::<_, Option<Moment>>(0))?;
+    Ok(latest.unwrap_or_default())
 }
 
 pub(super) fn paused(db: &Connection) -> Result<BTreeMap<TaskName, Pause>, StoreError> {

@@ -184,7 +184,8 @@ pub struct SlotRow {
     pub until: Moment,
     /// How many.
     pub count: u64,
-    /// `overlap`, `paused`, or `missed` when nobody was there to act.
+    /// `overlap`, `queued`, `paused`, or `missed` when nobody was there to act; `too_old`, `too_many` and `not_last` when
+    /// slots like these are caught up, and they were not among those.
     pub why: String,
     /// The run that was in the way.
     pub blocker: Option<RunId>,

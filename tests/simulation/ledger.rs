@@ -35,6 +35,10 @@ pub(super) struct Ledger {
     /// Runs that were asked a second time, and given no time.
     pub(super) hurried: BTreeSet<RunId>,
     cancels: BTreeSet<RunId>,
+    /// Runs that wait for their turn.
+    behind: BTreeSet<RunId>,
+    /// The task of each run that is not finished.
+    going: BTreeMap<RunId, TaskName>,
     held: BTreeSet<RunId>,
     pub(super) outcomes: BTreeMap<JobId, Outcome>,
     finished: BTreeMap<RunId, RunOutcome>,
@@ -136,15 +140,22 @@ impl Ledger {
                 self.accounted.insert(key.clone(), *at);
             }
             Event::SlotSkipped { key, slot, .. } => self.account(key, *slot, *slot, &task_of(key)),
-            Event::SlotsMissed { key, from, to, count } => {
+            Event::SlotsMissed { key, from, to, count, .. } => {
                 let interval = interval_of(key);
                 assert_eq!((to.0 - from.0) / interval + 1, *count, "{key:?} miscounted");
                 self.account(key, *from, *to, &task_of(key));
+            }
+            Event::RunReleased { run } => {
+                assert!(self.behind.remove(run), "{run:?} did not wait for its turn");
+                assert_eq!(self.older_than(*run), None, "{run:?} began too early");
             }
             Event::RunPaused { run, .. } => assert!(self.held.insert(*run), "{run:?} paused twice"),
             Event::RunResumed { run, .. } => assert!(self.held.remove(run), "{run:?} was not paused"),
             Event::RunCancelled { run, .. } => {
                 assert!(self.cancels.insert(*run), "{run:?} was cancelled twice");
+                if self.behind.contains(run) {
+                    self.hurried.insert(*run); // It has not begun, so nothing of it is spared.
+                }
                 self.cancelled.insert(*run);
                 self.held.remove(run);
             }
@@ -170,14 +181,31 @@ impl Ledger {
         *number = new.number;
         let twice = self.nodes.insert(new.run, plan.nodes.clone());
         assert!(twice.is_none(), "{:?} created twice", new.run);
+        self.going.insert(new.run, plan.task.clone());
+        if new.is_behind {
+            assert!(self.older_than(new.run).is_some(), "{:?} waits for nobody", new.run);
+            self.behind.insert(new.run);
+        }
         for &index in &new.reused {
             self.outcomes.insert(JobId { run: new.run, index }, Outcome::Skipped { why: Skip::Reused });
         }
     }
 
+    /// An older run of the same task that is not finished.
+    pub(super) fn older_than(&self, run: RunId) -> Option<RunId> {
+        let task = &self.going[&run];
+        self.going.range(..run).find(|(_, other)| *other == task).map(|(older, _)| *older)
+    }
+
+    /// Whether the run waits for its turn.
+    pub(super) fn is_behind(&self, run: RunId) -> bool {
+        self.behind.contains(&run)
+    }
+
     /// It waits no more for others. Later it is queued again and again, for its tries and rounds.
     fn let_go(&mut self, job: JobId) {
         self.goes_on(job, "let go");
+        assert!(!self.behind.contains(&job.run), "{job:?} was let go before the turn of its run");
         if !self.released.insert(job) {
             return;
         }
@@ -402,6 +430,8 @@ impl Ledger {
     }
 
     fn run_finished(&mut self, run: RunId, outcome: &RunOutcome) {
+        self.going.remove(&run);
+        self.behind.remove(&run);
         let nodes = &self.nodes[&run];
         let jobs = (0..nodes.len() as u32).map(|index| JobId { run, index });
         let outcomes: Vec<&Outcome> = jobs.clone().map(|job| &self.outcomes[&job]).collect();

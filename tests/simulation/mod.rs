@@ -11,13 +11,13 @@ mod rules;
 
 use ledger::Ledger;
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
-use neap::definition::{Action, Cleanup, Leaf, Overlap, Params, Signal, Stop};
+use neap::definition::{Action, Cleanup, Leaf, Params, Signal, Stop};
 use neap::engine::{
     Answer, Armed, Author, Cause, Effect, Engine, Event, Exit, Input, Order, OwedCleanup, Phase, PlanRef,
     Preparation, Question, Record, ScheduleKey, Skip, State, Submission,
 };
 use neap::schedule::Schedule;
-use plans::{Rng, random_plan};
+use plans::{Rng, random_firing, random_plan};
 use promises::Sight;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -160,7 +160,7 @@ impl World {
     fn check_nothing_is_stuck(&self) {
         let is_full = self.engine.state().busy().len() == self.slots;
         for (id, run) in &self.engine.state().runs {
-            let serving = is_full || run.jobs.iter().any(|job| job.phase.is_live());
+            let serving = is_full || run.is_behind || run.jobs.iter().any(|job| job.phase.is_live());
             assert!(serving, "{id:?} is stuck: {run:?}");
         }
     }
@@ -286,7 +286,7 @@ impl World {
                 key: ScheduleKey(format!("s{n}").into()),
                 schedule: Schedule::every(Millis::from_secs(1 + n * 3)).unwrap(),
                 plan: PlanRef::new(Arc::new(plan)),
-                overlap: if self.rng.below(2) == 0 { Overlap::Skip } else { Overlap::Allow },
+                firing: random_firing(&mut self.rng),
             });
         }
         let kept: BTreeSet<_> = schedules.iter().map(|armed| armed.key.clone()).collect();

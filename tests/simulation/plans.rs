@@ -2,8 +2,8 @@
 
 use neap::base::{Millis, TaskName};
 use neap::definition::{
-    Action, Again, Cleanup, Hook, Leaf, OnHookError, Over, Params, Repeat, Retry, Rule, Signal, Spread, Stop,
-    When,
+    Action, Again, Catchup, Cleanup, Firing, Hook, Leaf, OnHookError, Over, Overlap, Params, Repeat, Retry,
+    Rule, Signal, Spread, Stop, When,
 };
 use neap::plan::{Node, Plan};
 use std::sync::Arc;
@@ -36,6 +36,23 @@ pub(super) fn random_plan(rng: &mut Rng, number: u64) -> Plan {
         }
     }
     Plan { task, definition: format!("{number}").into(), params: Params::new(), nodes }
+}
+
+/// How the slots of a schedule become runs.
+pub(super) fn random_firing(rng: &mut Rng) -> Firing {
+    let overlap = match rng.below(6) {
+        0 => Overlap::QueueOne,
+        1 => Overlap::QueueAll,
+        2 => Overlap::CancelRunning,
+        3 => Overlap::Allow,
+        _ => Overlap::Skip,
+    };
+    let catchup = match rng.below(5) {
+        0 => Catchup::Last,
+        1 => Catchup::All,
+        _ => Catchup::None,
+    };
+    Firing { overlap, catchup, catchup_window: Millis(60_000 + rng.below(60_000)) }
 }
 
 fn random_node(rng: &mut Rng, task: &TaskName, index: usize) -> Node {

@@ -18,6 +18,8 @@ impl Sight<'_> {
         self.check_slots();
         for (&id, run) in &self.state.runs {
             assert!(!run.is_over(), "{id:?} is over and still here");
+            assert_eq!(run.is_behind, self.ledger.is_behind(id), "{id:?}: whose turn is it?");
+            assert!(!run.is_behind || self.ledger.older_than(id).is_some(), "{id:?} waits for nobody");
             for (index, job) in run.jobs.iter().enumerate() {
                 let id = JobId { run: id, index: index as u32 };
                 self.check_job(id, job, run);
@@ -78,7 +80,7 @@ impl Sight<'_> {
             let most = spread.max_parallel.map_or(usize::MAX, |most| most as usize);
             assert!(going <= most, "{going} cells at once beside {id:?}");
             assert!(job.phase != Phase::Waiting || going == most, "{id:?} waits, and it could go");
-        } else if job.phase == Phase::Waiting {
+        } else if job.phase == Phase::Waiting && !run.is_behind {
             assert_eq!(says(self.ledger, id), Says::Wait, "{id:?} waits: {:?}", fates(self.ledger, id));
         }
         if job.phase == Phase::Spread {

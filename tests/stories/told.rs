@@ -2,7 +2,7 @@
 
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{
-    Action, Catalog, Leaf, Over, Overlap, Params, Registered, Rule, Settings, Signal, Source, Spread, Stop,
+    Action, Catalog, Firing, Leaf, Over, Params, Registered, Rule, Settings, Signal, Source, Spread, Stop,
     When,
 };
 use neap::engine::{
@@ -236,10 +236,31 @@ impl Story {
     }
 
     pub(super) fn schedule_every(&mut self, ms: u64) -> &mut Story {
+        self.schedule(Schedule::every(Millis(ms)).unwrap(), Firing::default())
+    }
+
+    pub(super) fn schedule(&mut self, schedule: Schedule, firing: Firing) -> &mut Story {
         let plan = PlanRef::new(Arc::new(self.plan.clone()));
-        let schedule = Schedule::every(Millis(ms)).unwrap();
         let key = ScheduleKey("t".into());
-        self.tell(Input::Schedules(vec![Armed { key, schedule, plan, overlap: Overlap::Skip }]))
+        self.tell(Input::Schedules(vec![Armed { key, schedule, plan, firing }]))
+    }
+
+    pub(super) fn cancel_run(&mut self, run: u64) -> &mut Story {
+        self.tell(Input::Cancel { run: RunId(run), by: me(), reason: None, now: false })
+    }
+
+    /// What the first job of a run waits for, as the engine says it.
+    pub(super) fn wait_in_run(&self, run: u64) -> Option<Wait> {
+        self.engine.state().why_waiting(JobId { run: RunId(run), index: 0 })
+    }
+
+    pub(super) fn state(&self) -> &State {
+        self.engine.state()
+    }
+
+    /// How many runs there are.
+    pub(super) fn runs(&self) -> usize {
+        self.engine.state().runs.len()
     }
 
     pub(super) fn schedule_nothing(&mut self) -> &mut Story {
@@ -302,14 +323,18 @@ impl Story {
     fn event(&self, event: &Event) -> String {
         match event {
             Event::RunCreated(new) => match &new.trigger {
-                Trigger::Schedule { slot, .. } => format!("{} created for @{}", run(new.run), slot.0),
+                Trigger::Schedule { slot, .. } => {
+                    let turn = if new.is_behind { ", waits for its turn" } else { "" };
+                    format!("{} created for @{}{turn}", run(new.run), slot.0)
+                }
                 Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {
                     format!("{} created", run(new.run))
                 }
             },
+            Event::RunReleased { run: id } => format!("{} has its turn", run(*id)),
             Event::RunPaused { by, .. } => format!("run paused by {by}"),
             Event::RunResumed { .. } => "run resumed".into(),
-            Event::RunCancelled { by, .. } => format!("run cancelled by {by}"),
+            Event::RunCancelled { run: id, by, .. } => format!("{} cancelled by {by}", run(*id)),
             Event::RunFinished { run: id, outcome } => {
                 format!("{} finished: {}", run(*id), self.run_outcome(outcome))
             }
@@ -350,11 +375,14 @@ impl Story {
             Event::SlotSkipped { slot, why: SlotSkip::Overlap { run }, .. } => {
                 format!("slot @{} skipped: run {} goes on", slot.0, run.0)
             }
+            Event::SlotSkipped { slot, why: SlotSkip::Queued { run }, .. } => {
+                format!("slot @{} skipped: run {} waits", slot.0, run.0)
+            }
             Event::SlotSkipped { slot, why: SlotSkip::Paused, .. } => {
                 format!("slot @{} skipped: paused", slot.0)
             }
-            Event::SlotsMissed { from, to, count, .. } => {
-                format!("slots @{} to @{} missed: {count}", from.0, to.0)
+            Event::SlotsMissed { from, to, count, why, .. } => {
+                format!("slots @{} to @{} {}: {count}", from.0, to.0, why.word())
             }
             Event::TaskPaused { task, .. } => format!("{task} rests"),
             Event::TaskResumed { task, .. } => format!("{task} goes on"),

@@ -202,6 +202,7 @@ impl Board {
             | Event::HookAsked { cause: None, .. }
             | Event::CleanupOwed { .. }
             | Event::CleanupStarted { .. }
+            | Event::RunReleased { .. }
             | Event::ScheduleArmed { .. }
             | Event::ScheduleDisarmed { .. }
             | Event::SlotSkipped { .. }

@@ -35,6 +35,7 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
         Event::RunPaused { by, reason, .. } => format!("paused by {by}{}", because(reason.as_deref())),
         Event::RunResumed { by, .. } => format!("resumed by {by}"),
         Event::RunCancelled { by, reason, .. } => format!("cancelled by {by}{}", because(reason.as_deref())),
+        Event::RunReleased { .. } => "its turn has come".into(),
         Event::RunFinished { outcome, .. } => match outcome {
             RunOutcome::Succeeded => format!("{} ended: ok", run.name),
             RunOutcome::Failed { root } => format!("{} ended: failed at {}", run.name, name(*root)),
@@ -89,8 +90,8 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
         Event::ScheduleArmed { key, .. } => format!("the schedule {key} is watched"),
         Event::ScheduleDisarmed { key } => format!("the schedule {key} is watched no longer"),
         Event::SlotSkipped { key, slot, .. } => format!("the schedule {key} left out {slot}"),
-        Event::SlotsMissed { key, count, from, to } => {
-            format!("the schedule {key} missed {count} from {from} to {to}")
+        Event::SlotsMissed { key, count, from, to, why } => {
+            format!("the schedule {key} missed {count} from {from} to {to}: {}", why.words())
         }
         Event::TaskPaused { task, by, reason } => {
             format!("the schedules of {task} were paused by {by}{}", because(reason.as_deref()))

@@ -9,7 +9,7 @@ use crate::cli::look::{Look, MONTH, brief, count, next_line, short_id, stats_wor
 use crate::cli::output::{BAD, DIM, ODD, Output, Table, clean, print};
 use crate::cli::see::See;
 use crate::definition::{
-    Action, Hook, Leaf, OnHookError, Overlap, Param, ParamType, Problem, Task, Timetable,
+    Action, Catchup, Hook, Leaf, OnHookError, Overlap, Param, ParamType, Problem, Task, Timetable,
 };
 use crate::store::{RunFilter, Stats};
 use serde::Serialize;
@@ -105,9 +105,12 @@ fn head(task: &Task, info: &TaskInfo, look: &Look) -> String {
 /// `daily at 03:13 (Europe/Berlin)   03:13 tomorrow, Mon 03:13, Tue 03:13`
 fn schedule(timetable: &Timetable, look: &Look) -> String {
     let mut words = timetable.schedule.describe();
-    if timetable.overlap == Overlap::Allow {
-        words += ", also beside a run that goes on";
-    }
+    words += overlap(timetable.firing.overlap);
+    words += match timetable.firing.catchup {
+        Catchup::None => "",
+        Catchup::Last => ", made up for once",
+        Catchup::All => ", made up for",
+    };
     if !timetable.enabled {
         return format!("{words}   {DIM}not enabled{DIM:#}");
     }
@@ -118,6 +121,16 @@ fn schedule(timetable: &Timetable, look: &Look) -> String {
             let fires: Vec<String> = fires.into_iter().map(|at| look.clock(at)).collect();
             format!("{words}   {DIM}{}{DIM:#}", fires.join(", "))
         }
+    }
+}
+
+fn overlap(overlap: Overlap) -> &'static str {
+    match overlap {
+        Overlap::Skip => "",
+        Overlap::QueueOne => ", after a run that goes on, one at most",
+        Overlap::QueueAll => ", after all runs before it",
+        Overlap::CancelRunning => ", in the place of a run that goes on",
+        Overlap::Allow => ", also beside a run that goes on",
     }
 }
 

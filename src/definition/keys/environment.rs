@@ -1,6 +1,6 @@
 //! What a job is given: parameters, variables, secrets, a place and something to read.
 
-use super::time::ZONE;
+use super::schedule::ZONE;
 use super::{Bond, Key, Names, Object, Places, Shape, Subject};
 
 pub(super) const SUBJECT: Subject = Subject {

@@ -21,12 +21,6 @@ pub(super) const JOB: &[Later] = &[
         "use `timeout`, which holds for one attempt, and `retry`",
     ),
     later("timeout_queue", "How long it may wait for a slot."),
-    until(
-        "catchup",
-        "What happens to slots that were missed.",
-        "slots that were missed are written down; run the task by hand",
-    ),
-    later("catchup_window", "How far back slots are caught up."),
     until("pause_on_failure", "The schedule rests after so many failures in a row.", "use a hook"),
     later("expect", "When it should have started and ended, so that its absence is noticed."),
     until("not_before", "The moment before which it does not start.", "use `schedule` with `at`"),
@@ -71,11 +65,6 @@ pub(super) const SCHEDULE: &[Later] = &[
     later("exclude", "Moments at which it does not fire."),
     later("dst_gap", "What becomes of a time that a clock change skips."),
     later("dst_overlap", "What becomes of a time that a clock change repeats."),
-    until(
-        "catchup",
-        "What happens to slots that were missed.",
-        "slots that were missed are written down; run the task by hand",
-    ),
     later("pause_on_failure", "The entry rests after so many failures in a row."),
 ];
 

@@ -16,6 +16,7 @@ mod pipeline;
 mod process;
 mod reference;
 mod results;
+mod schedule;
 mod schema;
 mod settings;
 mod shape;
@@ -35,8 +36,9 @@ pub(super) use environment::{PARAM, PARAM_IN_LIST, SECRET, STDIN};
 pub(super) use graph::{FOREACH, JOIN, NEED, PRECONDITION, STRATEGY};
 pub(super) use process::LIMITS;
 pub(super) use results::{LOG, OUTPUT, REPEAT};
+pub(super) use schedule::ENTRY;
 pub(super) use settings::CHANNEL;
-pub(super) use time::{ENTRY, RETRY, STOP};
+pub(super) use time::{RETRY, STOP};
 
 /// One key.
 #[derive(Clone, Copy, Debug)]

@@ -390,7 +390,7 @@ fn the_reference_page_is_up_to_date() {
 fn keys_are_looked_up_in_static_lists() {
     use crate::definition::known;
     assert_eq!(known::BODIES, ["run", "exec", "lua", "script", "uses"]);
-    assert_eq!(known::TASK_ONLY.len(), 10);
+    assert_eq!(known::TASK_ONLY.len(), 12);
     assert!(known::NO_DEFAULT.contains(&"depends_on") && !known::NO_DEFAULT.contains(&"timeout"));
     assert!(known::PIPELINE.contains(&"finally") && !known::PIPELINE.contains(&"timeout"));
 }

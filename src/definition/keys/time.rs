@@ -1,7 +1,8 @@
 //! How long, how often and when.
 
 use super::later;
-use super::{Bond, Key, Names, Object, Places, Shape, Special, Subject};
+use super::schedule::{self, CRON, ENTRY};
+use super::{Key, Object, Places, Shape, Special, Subject};
 
 pub(super) const SUBJECT: Subject = Subject {
     title: "Time and turn",
@@ -17,12 +18,29 @@ pub(super) const SUBJECT: Subject = Subject {
                  `neap next \"13 3 * * *\"` says what an expression does.",
             )
             .example(
-                "schedule:\n  - { cron: \"13 3 * * *\", timezone: Europe/Berlin, params: { mode: full } }\n  - { every: 6h, overlap: allow }\n  - { at: \"2026-12-24 18:00\", enabled: false }\nparams: { mode: fast }\nrun: ./sync \"$PARAM_MODE\"\n",
+                "schedule:\n  - { cron: \"13 3 * * *\", timezone: Europe/Berlin, params: { mode: full } }\n  - { every: 6h, overlap: allow, catchup: last, catchup_window: 1d }\n  - { at: \"2026-12-24 18:00\", enabled: false }\nparams: { mode: fast }\nrun: ./sync \"$PARAM_MODE\"\n",
             ),
-        OVERLAP
+        schedule::OVERLAP
             .at(Places::FILE)
-            .more("It holds for every entry of `schedule` that does not say otherwise. Runs that people start are not held back.")
-            .example("schedule: { every: 1m }\noverlap: allow\nrun: ./poll\n"),
+            .more(
+                "It holds for every entry of `schedule` that does not say otherwise, for slots that come and for slots that \
+                 are caught up. A run that waits says for which; a person can cancel it. Runs that people start are not held \
+                 back, but a slot looks at them too. At most 1000 runs of a task wait: what comes then is left out.",
+            )
+            .example("schedule: { every: 1m }\noverlap: queue_one\nrun: ./poll\n"),
+        schedule::CATCHUP
+            .at(Places::FILE)
+            .more(
+                "A slot up to one minute late is carried out like any other. What is older was missed, because no host was \
+                 up or the machine slept, and is written down; this says whether runs are made for it all the same. They \
+                 are made in order, 20 in a second at most over all schedules, at most 1000 for one schedule, and \
+                 `overlap` holds for them too. While the schedules of a task rest nothing is caught up.",
+            )
+            .example("schedule: { cron: \"13 3 * * *\" }\ncatchup: last\ncatchup_window: 2d\nrun: ./backup\n"),
+        schedule::CATCHUP_WINDOW
+            .at(Places::FILE)
+            .more("From 1m to 366d. What is older is written down as missed.")
+            .example("schedule: { every: 6h }\ncatchup: all\ncatchup_window: 2d\nrun: ./sync\n"),
         Key::new("priority", Shape::Either(&[Shape::Words(PRIORITIES), Shape::Whole(-100, 100)]), "Who gets a slot first.")
             .at(Places::ALL)
             .default("normal")
@@ -80,38 +98,6 @@ const PRIORITIES: &[(&str, &str)] = &[
     ("urgent", "the same as 50"),
 ];
 
-const OVERLAP: Key = Key::new(
-    "overlap",
-    Shape::Words(OVERLAPS),
-    "What happens when a slot comes while a run of the task goes on.",
-)
-.default("skip");
-
-const OVERLAPS: &[(&str, &str)] = &[
-    ("skip", "the slot is left out, and that is written down"),
-    ("allow", "another run is created beside it"),
-];
-
-/// An entry of `schedule`.
-pub(in crate::definition) const ENTRY: Object = Object::new(
-    "schedule",
-    "when, and with what",
-    &[
-        Key::new("cron", Shape::Special(&CRON), "A cron expression.")
-            .more("0 and 7 are Sunday; names, ranges, lists, steps, `L`, `W` and `#` are understood. When day of month and weekday are both restricted, a day that matches either is due. A time of day that a clock change skips fires right after the gap; one that it repeats fires once."),
-        Key::new("every", Shape::Duration { may_be_zero: false }, "The time between two runs.")
-            .more("It counts from the Unix epoch, so that a restart does not shift the beat.")
-            .foreign(&["interval"]),
-        Key::new("at", Shape::Filled, "A single moment: a date with a time.").more("It fires once, in the time zone of the entry."),
-        Key::new("timezone", Shape::Special(&ZONE), "The time zone of `cron` and `at`.").foreign(&["tz", "time_zone", "zone"]).without("that of `neap.yaml`"),
-        Key::new("params", Shape::Map(Names::Any, &Shape::Any), "The parameters of the runs.").without("the defaults of the parameters"),
-        Key::new("enabled", Shape::Boolean, "`false` keeps the entry in the file without effect.").default("true"),
-        OVERLAP,
-    ],
-)
-.bound(&[Bond::One(&["cron", "every", "at"])])
-.later(later::SCHEDULE);
-
 /// `stop`.
 pub(in crate::definition) const STOP: Object = Object::new(
     "stop",
@@ -147,18 +133,6 @@ pub(in crate::definition) const RETRY: Object = Object::new(
     ],
 )
 .later(later::RETRY);
-
-const CRON: Special = Special {
-    what: "a cron expression",
-    pattern: r"\S",
-    suggestions: &["@hourly", "@daily", "@weekly", "@monthly", "*/15 * * * *", "0 3 * * *"],
-};
-
-pub(super) const ZONE: Special = Special {
-    what: "the name of a time zone",
-    pattern: r"\S",
-    suggestions: &["UTC", "Europe/Berlin", "America/New_York"],
-};
 
 const SIGNAL: Special = Special {
     what: "the name or the number of a signal",

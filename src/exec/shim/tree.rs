@@ -135,12 +135,18 @@ fn others(root: u32, spared: &BTreeSet<u32>) -> Vec<Member> {
 mod tests {
     use super::*;
     use std::io::{BufRead, BufReader};
+    use std::os::unix::process::CommandExt;
     use std::process::{Command, Stdio};
 
     #[test]
     fn both_ways_find_the_same() {
         let script = "sleep 600 & (sleep 600 & echo ready; wait) & wait";
-        let mut shell = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).stdout(Stdio::piped());
+        // As in life the root inherits whoever has lost its parent; else that one would be out of reach.
+        let inherit = || Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?);
+        // SAFETY: between fork and exec there is one system call and no memory is touched.
+        let mut shell = unsafe { shell.pre_exec(inherit) }.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let mut listed = kin_by_list(shell.id()).unwrap();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::{AttemptId, Millis};
-use crate::engine::{Cause, Exit, Outcome, Skip, SlotSkip, Usage};
+use crate::engine::{Cause, Exit, Missed, Outcome, Skip, SlotSkip, Usage};
 use crate::store::{history, recovered, usual};
 use rusqlite::Connection;
 
@@ -218,7 +218,7 @@ fn slots_without_a_run_leave_a_trace() {
     let overlap = SlotSkip::Overlap { run: RunId(1) };
     let events = vec![
         Event::SlotSkipped { key: key("a"), slot: Moment(60), why: overlap },
-        Event::SlotsMissed { key: key("a"), from: Moment(120), to: Moment(240), count: 3 },
+        Event::SlotsMissed { key: key("a"), from: Moment(120), to: Moment(240), count: 3, why: Missed::Down },
     ];
     at(&store, 300, events);
     let missed = SlotRow {

@@ -4,8 +4,8 @@ use super::{job, key, name, new_run, plan};
 use crate::base::{AttemptId, Millis, Moment, RunId};
 use crate::definition::{Cleanup, Params, Signal};
 use crate::engine::{
-    Author, Cause, Cell, Event, Exit, Fingerprint, Limit, NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef,
-    Question, RunOutcome, Skip, SlotSkip, StopCause, Trigger, Usage,
+    Author, Cause, Cell, Event, Exit, Fingerprint, Limit, Missed, NewRun, NotSpawned, Outcome, OwedCleanup,
+    PlanRef, Question, RunOutcome, Skip, SlotSkip, StopCause, Trigger, Usage,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -44,11 +44,14 @@ fn runs() -> Vec<Event> {
     let outputs = Arc::new(Params::from([("size".to_owned(), 42.into())]));
     let with_outputs =
         NewRun { run: RunId(4), number: 4, reused_outputs: vec![(2, outputs)], ..retry.clone() };
+    let behind = NewRun { run: RunId(5), number: 5, is_behind: true, ..first.clone() };
     vec![
         Event::RunCreated(Box::new(first)),
         Event::RunCreated(Box::new(scheduled)),
         Event::RunCreated(Box::new(retry)),
         Event::RunCreated(Box::new(with_outputs)),
+        Event::RunCreated(Box::new(behind)),
+        Event::RunReleased { run: RunId(5) },
         Event::RunPaused { run, by: by.clone(), reason: Some("why".into()) },
         Event::RunResumed { run, by: by.clone() },
         Event::RunCancelled { run, by, reason: None },
@@ -174,12 +177,18 @@ fn attempts() -> Vec<Event> {
 
 fn schedules() -> Vec<Event> {
     let (key, task, by) = (key("a: @hourly (UTC)"), name("ops/a"), Author("ada".into()));
+    let missed =
+        |why| Event::SlotsMissed { key: key.clone(), from: Moment(8), to: Moment(30), count: 23, why };
     vec![
         Event::ScheduleArmed { key: key.clone(), at: Moment(5) },
         Event::SlotSkipped { key: key.clone(), slot: Moment(6), why: SlotSkip::Overlap { run: RunId(1) } },
         Event::SlotSkipped { key: key.clone(), slot: Moment(7), why: SlotSkip::Paused },
-        Event::SlotsMissed { key: key.clone(), from: Moment(8), to: Moment(30), count: 23 },
-        Event::ScheduleDisarmed { key },
+        Event::SlotSkipped { key: key.clone(), slot: Moment(7), why: SlotSkip::Queued { run: RunId(2) } },
+        missed(Missed::Down),
+        missed(Missed::TooOld),
+        missed(Missed::TooMany),
+        missed(Missed::NotLast),
+        Event::ScheduleDisarmed { key: key.clone() },
         Event::TaskPaused { task: task.clone(), by: by.clone(), reason: Some("holiday".into()) },
         Event::TaskResumed { task, by },
     ]
@@ -192,6 +201,7 @@ fn word(event: &Event) -> &'static str {
         Event::RunPaused { .. } => "run_paused",
         Event::RunResumed { .. } => "run_resumed",
         Event::RunCancelled { .. } => "run_cancelled",
+        Event::RunReleased { .. } => "run_released",
         Event::RunFinished { .. } => "run_finished",
         Event::JobPreparing { .. } => "job_preparing",
         Event::JobPrepared { .. } => "job_prepared",
@@ -222,5 +232,5 @@ fn word(event: &Event) -> &'static str {
 #[test]
 fn no_event_is_without_a_sample() {
     let words: BTreeSet<&str> = samples().iter().map(word).collect();
-    assert_eq!(words.len(), 28, "{words:?}");
+    assert_eq!(words.len(), 29, "{words:?}");
 }

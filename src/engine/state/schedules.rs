@@ -1,0 +1,28 @@
+//! What the engine remembers of schedules: how far the slots of each are dealt with, and which runs wait for their turn.
+
+use super::State;
+use crate::base::{Moment, RunId, TaskName};
+use crate::engine::ScheduleKey;
+
+impl State {
+    /// The oldest unfinished run of a task.
+    pub fn oldest_run_of(&self, task: &TaskName) -> Option<RunId> {
+        self.by_task.get(task)?.first().copied()
+    }
+
+    /// The unfinished runs of a task, the oldest first.
+    pub fn runs_of(&self, task: &TaskName) -> impl Iterator<Item = RunId> + '_ {
+        self.by_task.get(task).into_iter().flatten().copied()
+    }
+
+    /// The tasks that have an unfinished run.
+    pub(in crate::engine) fn tasks_with_runs(&self) -> impl Iterator<Item = &TaskName> {
+        self.by_task.keys()
+    }
+
+    /// A cursor never goes back, whatever the clock does.
+    pub(super) fn advance_cursor(&mut self, key: &ScheduleKey, slot: Moment) {
+        let cursor = self.cursors.entry(key.clone()).or_default();
+        *cursor = (*cursor).max(slot);
+    }
+}

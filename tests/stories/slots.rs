@@ -1,0 +1,265 @@
+//! Stories of slots: what becomes of them while a run of the task goes on, and when nobody could act in time.
+
+use super::told::{Story, code};
+use neap::base::{Millis, Moment, RunId};
+use neap::definition::{Catchup, Firing, Overlap};
+use neap::engine::Wait;
+use neap::schedule::Schedule;
+
+fn overlapping(overlap: Overlap) -> Firing {
+    Firing { overlap, ..Firing::default() }
+}
+
+fn catching_up(catchup: Catchup) -> Firing {
+    Firing { overlap: Overlap::Allow, catchup, catchup_window: Millis::from_secs(600) }
+}
+
+fn every(seconds: u64) -> Schedule {
+    Schedule::every(Millis::from_secs(seconds)).unwrap()
+}
+
+#[test]
+fn one_run_waits_for_the_end_of_the_other_and_no_more() {
+    let mut story = Story::new(2, &[("a", &[])]);
+    story.at(500).schedule(every(1), overlapping(Overlap::QueueOne));
+    story.at(1000);
+    story.at(2000);
+    assert_eq!(story.wait_in_run(2), Some(Wait::Turn { behind: RunId(1) }));
+    story.at(3000);
+    story.at(3500).ends("a.1", code(0));
+    story.at(4000);
+    story.check(
+        "
+        @500   armed t
+        @1000  run created for @1000
+               a queued
+               a.1 started                       -> start a.1
+        @2000  run 2 created for @2000, waits for its turn
+        @3000  slot @3000 skipped: run 2 waits
+        @3500  a.1 ended: exit 0
+               a finished: succeeded
+               run finished: succeeded
+               run 2 has its turn
+               a queued
+               a.1 started                       -> start a.1 of run 2
+        @4000  run 3 created for @4000, waits for its turn
+        ",
+    );
+}
+
+#[test]
+fn all_runs_wait_and_go_on_in_order() {
+    let mut story = Story::new(2, &[("a", &[])]);
+    story.at(500).schedule(every(1), overlapping(Overlap::QueueAll));
+    story.at(3000);
+    story.at(3100).restart().schedule(every(1), overlapping(Overlap::QueueAll));
+    assert_eq!(story.wait_in_run(3), Some(Wait::Turn { behind: RunId(1) }));
+    story.at(3500).ends("a.1", code(0));
+    story.at(3600).ends_in_run(2, "a.1", code(1));
+    story.check(
+        "
+        @500   armed t
+        @3000  run created for @1000
+               a queued
+               run 2 created for @2000, waits for its turn
+               run 3 created for @3000, waits for its turn
+               a.1 started                       -> start a.1
+        @3500  a.1 ended: exit 0
+               a finished: succeeded
+               run finished: succeeded
+               run 2 has its turn
+               a queued
+               a.1 started                       -> start a.1 of run 2
+        @3600  a.1 ended: exit 1
+               a finished: exit 1
+               run 2 finished: failed at a
+               run 3 has its turn
+               a queued
+               a.1 started                       -> start a.1 of run 3
+        ",
+    );
+}
+
+#[test]
+fn a_new_slot_replaces_what_goes_on_and_begins_when_that_has_ended() {
+    let mut story = Story::new(2, &[("a", &[])]);
+    story.at(500).schedule(every(1), overlapping(Overlap::CancelRunning));
+    story.at(1000);
+    story.at(2000);
+    story.at(3000); // the second is replaced before it began
+    story.at(3500).ends("a.1", code(0));
+    story.check(
+        "
+        @500   armed t
+        @1000  run created for @1000
+               a queued
+               a.1 started                       -> start a.1
+        @2000  run cancelled by schedule
+               a.1 stopping: Cancelled           -> stop a.1, grace 30
+               run 2 created for @2000, waits for its turn
+        @3000  run 2 cancelled by schedule
+               a finished: cancelled
+               run 2 finished: cancelled
+               run 3 created for @3000, waits for its turn
+        @3500  a.1 ended: exit 0
+               a finished: cancelled
+               run finished: cancelled
+               run 3 has its turn
+               a queued
+               a.1 started                       -> start a.1 of run 3
+        ",
+    );
+}
+
+#[test]
+fn a_run_that_is_cancelled_while_it_waits_runs_nothing_at_all() {
+    let mut story = Story::new(2, &[("a", &[]), ("tidy", &[0])]).rule(1, neap::definition::Rule::Always);
+    story.at(500).schedule(every(1), overlapping(Overlap::QueueAll));
+    story.at(2000);
+    story.at(2100).cancel_run(2);
+    story.check(
+        "
+        @500   armed t
+        @2000  run created for @1000
+               a queued
+               run 2 created for @2000, waits for its turn
+               a.1 started                       -> start a.1
+        @2100  run 2 cancelled by me
+               tidy finished: cancelled
+               a finished: cancelled
+               run 2 finished: cancelled
+        ",
+    );
+}
+
+#[test]
+fn no_more_than_a_thousand_runs_wait() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(500).schedule(every(1), overlapping(Overlap::QueueAll));
+    for second in 1..=1001 {
+        story.at(second * 1000);
+    }
+    assert_eq!(story.runs(), 1001, "one goes on, a thousand wait");
+    story.at(1_002_000);
+    assert_eq!(story.runs(), 1001);
+}
+
+#[test]
+fn the_last_of_the_missed_slots_is_made_up_for() {
+    let mut story = Story::new(2, &[("a", &[])]);
+    story.at(500).schedule(every(100), catching_up(Catchup::Last));
+    story.at(390_000).restart().schedule(every(100), catching_up(Catchup::Last));
+    story.at(400_000);
+    story.check(
+        "
+        @500     armed t
+        @390000  slots @100000 to @200000 not_last: 2
+                 run created for @300000
+                 a queued
+                 a.1 started                     -> start a.1
+        @400000  run 2 created for @400000
+                 a queued
+                 a.1 started                     -> start a.1 of run 2
+        ",
+    );
+}
+
+#[test]
+fn all_missed_slots_are_made_up_for_one_by_one_and_a_crash_between_them_repeats_none() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(500).schedule(every(100), catching_up(Catchup::All));
+    story.at(901_000).restart().schedule(every(100), catching_up(Catchup::All));
+    assert_eq!(story.next_deadline(), 901_050);
+    story.at(901_050);
+    story.at(901_060).restart().schedule(every(100), catching_up(Catchup::All));
+    story.at(901_110);
+    story.check(
+        "
+        @500     armed t
+        @901000  slots @100000 to @300000 too_old: 3
+                 run created for @400000
+                 a queued
+                 a.1 started                     -> start a.1
+        @901000  run 2 created for @500000
+                 a queued
+        @901050  run 3 created for @600000
+                 a queued
+        @901060  run 4 created for @700000
+                 a queued
+        @901110  run 5 created for @800000
+                 a queued
+                 run 6 created for @900000
+                 a queued
+        ",
+    );
+}
+
+#[test]
+fn a_clock_that_jumps_makes_slots_late_as_a_dead_host_does() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(500).schedule(every(100), catching_up(Catchup::All));
+    story.at(290_000); // asleep for two slots
+    story.at(290_050);
+    story.at(290_100);
+    story.check(
+        "
+        @500     armed t
+        @290000  run created for @100000
+                 a queued
+                 a.1 started                     -> start a.1
+        @290050  run 2 created for @200000
+                 a queued
+        ",
+    );
+}
+
+#[test]
+fn while_schedules_rest_nothing_is_caught_up() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(500).schedule(every(100), catching_up(Catchup::All));
+    story.at(600).rest();
+    story.at(390_000);
+    story.check(
+        "
+        @500     armed t
+        @600     t rests
+        @390000  slots @100000 to @300000 missed: 3
+        ",
+    );
+}
+
+#[test]
+fn of_very_many_missed_slots_the_last_thousand_are_made_up_for() {
+    let firing = Firing { catchup_window: Firing::LONGEST_WINDOW, ..catching_up(Catchup::All) };
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(500).schedule(every(10), firing);
+    story.at(100_000_000);
+    story.check(
+        "
+        @500        armed t
+        @100000000  slots @10000 to @90000000 too_many: 9000
+                    run created for @90010000
+                    a queued
+                    a.1 started                  -> start a.1
+        ",
+    );
+    let mut now = 100_000_000;
+    while story.runs() < 1000 {
+        now += 50;
+        story.at(now);
+        assert!(now < 100_060_000, "20 in a second are not kept");
+    }
+}
+
+/// A name that was used before keeps its past when the clock was set back meanwhile: the journal must not have two runs
+/// for one slot.
+#[test]
+fn a_schedule_that_comes_back_under_a_clock_that_was_set_back_repeats_nothing() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(500).schedule_every(1000);
+    story.at(5000);
+    story.at(5100).schedule_nothing();
+    story.at(2100).restart().schedule_every(1000);
+    assert_eq!(story.next_deadline(), 6000);
+    assert_eq!(story.state().latest, Moment(5000));
+}
