@@ -1,11 +1,12 @@
 //! Puts together what goes on and what ended, in the types of the wire. The server and the commands without a server
 //! use the same functions, so they cannot disagree.
 
+use super::waits::wait_words;
 use crate::api::{AttemptInfo, FireInfo, JobInfo, PauseInfo, RecentInfo, RunInfo, RunState, TaskInfo, Time};
-use crate::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
+use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
 use crate::definition::Task;
 use crate::engine::{
-    Cause, NotSpawned, Outcome, Phase, Question, Run, RunOutcome, RunPhase, Skip, State, Trigger, Wait,
+    Capacity, Cause, NotSpawned, Outcome, Phase, Run, RunOutcome, RunPhase, Skip, Standing, Trigger,
 };
 use crate::host::{Definitions, Live, log_path, trigger_word};
 use crate::plan::Plan;
@@ -24,8 +25,8 @@ pub struct Sight<'a> {
     pub definitions: &'a Definitions,
     /// Where the logs are.
     pub state_dir: &'a Path,
-    /// How many attempts may go on at once.
-    pub slots: usize,
+    /// How much there is to share.
+    pub capacity: &'a Capacity,
     /// The time.
     pub now: Moment,
 }
@@ -68,6 +69,7 @@ impl Sight<'_> {
     /// What goes on, in the order in which it was created, with the jobs that are not waiting or done.
     pub fn going(&self) -> Vec<RunInfo> {
         let runs = self.live.state.runs.iter();
+        let standing = Standing::of(&self.live.state, self.capacity);
         let with_jobs = |(&id, run): (&RunId, &Run)| {
             let mut info = self.live_run(id, run);
             let active = |job: &u32| {
@@ -75,7 +77,7 @@ impl Sight<'_> {
                 !matches!(phase, Phase::Waiting | Phase::Done(_))
             };
             let jobs = (0..run.jobs.len() as u32).filter(active);
-            info.jobs = jobs.map(|index| self.live_job(JobId { run: id, index }, run)).collect();
+            info.jobs = jobs.map(|index| self.live_job(JobId { run: id, index }, run, &standing)).collect();
             info
         };
         runs.map(with_jobs).collect()
@@ -126,8 +128,9 @@ impl Sight<'_> {
 
     fn live_jobs(&self, id: RunId, run: &Run, rows: &[JobRow]) -> Result<Vec<JobInfo>, StoreError> {
         let mut jobs = Vec::with_capacity(run.jobs.len());
+        let standing = Standing::of(&self.live.state, self.capacity);
         for index in 0..run.jobs.len() as u32 {
-            let mut job = self.live_job(JobId { run: id, index }, run);
+            let mut job = self.live_job(JobId { run: id, index }, run, &standing);
             if let Some(row) = rows.get(index as usize) {
                 job.queued = row.queued.map(Time);
                 job.started = row.started.map(Time);
@@ -143,19 +146,19 @@ impl Sight<'_> {
         Ok(jobs)
     }
 
-    fn live_job(&self, id: JobId, run: &Run) -> JobInfo {
+    fn live_job(&self, id: JobId, run: &Run, standing: &Standing) -> JobInfo {
         let job = &run.jobs[id.index as usize];
         let attempt = self.live.state.attempt(id);
         let outcome = match &job.phase {
             Phase::Done(outcome) | Phase::Cleaning { outcome } => Some(outcome.clone()),
             _ => None,
         };
-        let wait = self.live.state.why_waiting(id);
+        let wait = self.live.state.why_waiting(id, standing);
         JobInfo {
             phase: job.phase.word().to_owned(),
             result: outcome.as_ref().map(|outcome| outcome_words(outcome, &|index| live_name(run, index))),
             outcome,
-            waits_for: wait.map(|wait| wait_words(&wait, &self.live.state, id, self.slots, self.now)),
+            waits_for: wait.map(|wait| wait_words(&wait, &self.live.state, id, self.now)),
             attempt: job.attempts,
             progress: self.live.progress.get(&attempt).cloned(),
             pid: self.live.pids.get(&attempt).copied(),
@@ -385,7 +388,7 @@ fn past_run(row: &RunRow, plan: &Plan, jobs: &[JobRow], now: Moment) -> RunInfo 
 }
 
 /// The name of a job as seen from its run's task.
-fn live_name(run: &Run, index: u32) -> String {
+pub(super) fn live_name(run: &Run, index: u32) -> String {
     run.node(index).leaf.name.seen_from(&run.plan.plan().task).to_owned()
 }
 
@@ -426,7 +429,7 @@ fn state_word(outcome: &RunOutcome) -> RunState {
     }
 }
 
-fn who(by: &str, reason: Option<&str>, what: &str) -> String {
+pub(super) fn who(by: &str, reason: Option<&str>, what: &str) -> String {
     match reason {
         Some(reason) => format!("{what} by {by}: \"{reason}\""),
         None => format!("{what} by {by}"),
@@ -493,36 +496,5 @@ pub fn exit_code(cause: &Cause) -> i32 {
         | Cause::Cell { .. }
         | Cause::Rejected { .. }
         | Cause::Unmet { .. } => 1,
-    }
-}
-
-/// What a job waits for, in words.
-pub fn wait_words(wait: &Wait, state: &State, job: JobId, slots: usize, now: Moment) -> String {
-    match wait {
-        Wait::Needs(needs) => {
-            let run = state.runs.get(&job.run);
-            let needs: Vec<String> =
-                needs.iter().filter_map(|&need| run.map(|run| live_name(run, need))).collect();
-            needs.join(", ")
-        }
-        Wait::Paused(pause) => {
-            format!("the run to be resumed ({})", who(&pause.by.0, pause.reason.as_deref(), "paused"))
-        }
-        Wait::Slot { ahead } => {
-            let busy = state.busy().len();
-            match ahead {
-                0 => format!("a slot ({busy} of {slots} busy)"),
-                ahead => format!("a slot ({busy} of {slots} busy, {ahead} before it)"),
-            }
-        }
-        Wait::Backoff { until } => format!("its next try in {}", Millis((*until - now).0.max(1))),
-        Wait::Hook(Question::Before) => "its `before` hook".into(),
-        Wait::Hook(Question::Success) => "its `success` hook".into(),
-        Wait::Hook(Question::Retry) => "its `retry` hook".into(),
-        Wait::Hook(Question::Repeat) => "its `repeat` condition".into(),
-        Wait::Cleanup => "its cleanup".into(),
-        Wait::Preparation => "its conditions and expressions".into(),
-        Wait::Cells { open } => format!("{open} of its cells"),
-        Wait::Siblings { at_once } => format!("the cells before it (at most {at_once} at once)"),
     }
 }

@@ -8,6 +8,7 @@ mod gates;
 mod joins;
 mod preparing;
 mod rounds;
+mod sharing;
 mod told;
 
 use neap::base::Millis;

@@ -19,6 +19,7 @@ mod results;
 mod schema;
 mod settings;
 mod shape;
+mod sharing;
 mod time;
 
 #[cfg(feature = "cli")]
@@ -36,6 +37,7 @@ pub(super) use graph::{FOREACH, JOIN, NEED, PRECONDITION, STRATEGY};
 pub(super) use process::LIMITS;
 pub(super) use results::{LOG, OUTPUT, REPEAT};
 pub(super) use settings::CHANNEL;
+pub(super) use sharing::{LOCK, QUEUE};
 pub(super) use time::{ENTRY, RETRY, STOP};
 
 /// One key.
@@ -194,6 +196,7 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     people::SUBJECT,
     environment::SUBJECT,
     process::SUBJECT,
+    sharing::SUBJECT,
     graph::SUBJECT,
     results::SUBJECT,
     after::SUBJECT,
@@ -229,6 +232,8 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &HOOK,
     &CLEANUP,
     &CHANNEL,
+    &LOCK,
+    &QUEUE,
 ];
 
 /// The top of a task file, be it a leaf or a pipeline.
