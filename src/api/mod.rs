@@ -8,18 +8,22 @@
 
 mod client;
 mod eta;
+mod occupancy;
 mod read;
 mod select;
 mod server;
 mod types;
+mod waits;
 mod why;
 
 pub use client::{Client, ClientError, Events};
-pub use read::{Sight, cause_words, exit_code, outcome_words, skip_words, wait_words};
+pub use occupancy::{LockInfo, QueueInfo};
+pub use read::{Sight, cause_words, exit_code, outcome_words, skip_words};
 pub use select::{SelectError, Selected, Selector};
 pub use server::{Follow, SOCKET, ServeError, serve};
 pub use types::{
     AttemptInfo, Cancel, Decide, FireInfo, HostInfo, JobInfo, PauseInfo, RecentInfo, Refusal, Rest,
     RetryRequest, RunInfo, RunState, TaskInfo, Time,
 };
+pub use waits::wait_words;
 pub use why::Why;

@@ -2,11 +2,12 @@
 //! use the same functions, so they cannot disagree.
 
 use super::eta::remaining;
+use super::waits::wait_words;
 use crate::api::{AttemptInfo, FireInfo, JobInfo, PauseInfo, RecentInfo, RunInfo, RunState, TaskInfo, Time};
-use crate::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
+use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
 use crate::definition::Task;
 use crate::engine::{
-    Cause, NotSpawned, Outcome, Phase, Question, Run, RunOutcome, RunPhase, Skip, State, Trigger, Wait,
+    Capacity, Cause, NotSpawned, Outcome, Phase, Run, RunOutcome, RunPhase, Skip, Standing, Trigger,
 };
 use crate::host::{Definitions, Live, log_path, trigger_word};
 use crate::plan::Plan;
@@ -25,8 +26,8 @@ pub struct Sight<'a> {
     pub definitions: &'a Definitions,
     /// Where the logs are.
     pub state_dir: &'a Path,
-    /// How many attempts may go on at once.
-    pub slots: usize,
+    /// How much there is to share.
+    pub capacity: &'a Capacity,
     /// The time.
     pub now: Moment,
 }
@@ -92,6 +93,7 @@ impl Sight<'_> {
     pub fn going(&self) -> Vec<RunInfo> {
         let runs = self.live.state.runs.iter();
         let mut learned = Learned { history: self.history, tasks: BTreeMap::new() };
+        let standing = Standing::of(&self.live.state, self.capacity);
         let with_jobs = |(&id, run): (&RunId, &Run)| {
             let mut info = self.live_run(id, run);
             let active = |job: &u32| {
@@ -99,7 +101,7 @@ impl Sight<'_> {
                 !matches!(phase, Phase::Waiting | Phase::Done(_))
             };
             let jobs = (0..run.jobs.len() as u32).filter(active);
-            info.jobs = jobs.map(|index| self.live_job(JobId { run: id, index }, run)).collect();
+            info.jobs = jobs.map(|index| self.live_job(JobId { run: id, index }, run, &standing)).collect();
             if let Some(usuals) = learned.of(&info.task) {
                 self.foresee(&mut info, run, usuals);
             }
@@ -110,7 +112,7 @@ impl Sight<'_> {
 
     /// Says what is to be expected of a run that goes on.
     fn foresee(&self, info: &mut RunInfo, run: &Run, usuals: &Usuals) {
-        info.eta_ms = remaining(run, usuals, self.slots, self.now).map(|left| left.0);
+        info.eta_ms = remaining(run, usuals, self.capacity.slots, self.now).map(|left| left.0);
         for job in info.jobs.iter_mut().filter(|job| job.outcome.is_none()) {
             job.usual_ms = usuals.jobs.get(&run.node(job.index).leaf.name).map(|usual| usual.p50.0);
         }
@@ -161,8 +163,9 @@ impl Sight<'_> {
 
     fn live_jobs(&self, id: RunId, run: &Run, rows: &[JobRow]) -> Result<Vec<JobInfo>, StoreError> {
         let mut jobs = Vec::with_capacity(run.jobs.len());
+        let standing = Standing::of(&self.live.state, self.capacity);
         for index in 0..run.jobs.len() as u32 {
-            let mut job = self.live_job(JobId { run: id, index }, run);
+            let mut job = self.live_job(JobId { run: id, index }, run, &standing);
             if let Some(row) = rows.get(index as usize) {
                 job.queued = row.queued.map(Time);
                 job.started = row.started.map(Time);
@@ -178,19 +181,19 @@ impl Sight<'_> {
         Ok(jobs)
     }
 
-    fn live_job(&self, id: JobId, run: &Run) -> JobInfo {
+    fn live_job(&self, id: JobId, run: &Run, standing: &Standing) -> JobInfo {
         let job = &run.jobs[id.index as usize];
         let attempt = self.live.state.attempt(id);
         let outcome = match &job.phase {
             Phase::Done(outcome) | Phase::Cleaning { outcome } => Some(outcome.clone()),
             _ => None,
         };
-        let wait = self.live.state.why_waiting(id);
+        let wait = self.live.state.why_waiting(id, standing);
         JobInfo {
             phase: job.phase.word().to_owned(),
             result: outcome.as_ref().map(|outcome| outcome_words(outcome, &|index| live_name(run, index))),
             outcome,
-            waits_for: wait.map(|wait| wait_words(&wait, &self.live.state, id, self.slots, self.now)),
+            waits_for: wait.map(|wait| wait_words(&wait, &self.live.state, id, self.now)),
             attempt: job.attempts,
             progress: self.live.progress.get(&attempt).cloned(),
             pid: self.live.pids.get(&attempt).copied(),
@@ -535,40 +538,5 @@ pub fn exit_code(cause: &Cause) -> i32 {
         | Cause::Cell { .. }
         | Cause::Rejected { .. }
         | Cause::Unmet { .. } => 1,
-    }
-}
-
-/// What a job waits for, in words.
-pub fn wait_words(wait: &Wait, state: &State, job: JobId, slots: usize, now: Moment) -> String {
-    match wait {
-        Wait::Turn { behind } => match state.runs.get(behind) {
-            Some(run) => format!("{}#{} to end", run.plan.plan().task, run.number),
-            None => "an older run to end".into(),
-        },
-        Wait::Needs(needs) => {
-            let run = state.runs.get(&job.run);
-            let needs: Vec<String> =
-                needs.iter().filter_map(|&need| run.map(|run| live_name(run, need))).collect();
-            needs.join(", ")
-        }
-        Wait::Paused(pause) => {
-            format!("the run to be resumed ({})", who(&pause.by.0, pause.reason.as_deref(), "paused"))
-        }
-        Wait::Slot { ahead } => {
-            let busy = state.busy().len();
-            match ahead {
-                0 => format!("a slot ({busy} of {slots} busy)"),
-                ahead => format!("a slot ({busy} of {slots} busy, {ahead} before it)"),
-            }
-        }
-        Wait::Backoff { until } => format!("its next try in {}", Millis((*until - now).0.max(1))),
-        Wait::Hook(Question::Before) => "its `before` hook".into(),
-        Wait::Hook(Question::Success) => "its `success` hook".into(),
-        Wait::Hook(Question::Retry) => "its `retry` hook".into(),
-        Wait::Hook(Question::Repeat) => "its `repeat` condition".into(),
-        Wait::Cleanup => "its cleanup".into(),
-        Wait::Preparation => "its conditions and expressions".into(),
-        Wait::Cells { open } => format!("{open} of its cells"),
-        Wait::Siblings { at_once } => format!("the cells before it (at most {at_once} at once)"),
     }
 }

@@ -4,6 +4,7 @@ mod follow;
 
 pub use follow::Follow;
 
+use super::occupancy;
 use crate::api::{
     Cancel, Decide, HostInfo, Refusal, Rest, RetryRequest, RunInfo, SelectError, Selected, Selector, Sight,
 };
@@ -235,7 +236,7 @@ async fn sight<R: Send + 'static>(
             history: host.history(),
             definitions: &host.definitions(),
             state_dir: host.state_dir(),
-            slots: host.slots(),
+            capacity: &host.capacity(),
             now,
         })
     });
@@ -244,8 +245,11 @@ async fn sight<R: Send + 'static>(
 
 async fn host(State(doors): Door) -> Json<HostInfo> {
     let host = &doors.host;
+    let capacity = host.capacity();
     let (busy, queued, runs) =
-        host.look(|live| (live.state.busy().len(), live.state.queue().count(), live.state.runs.len()));
+        host.look(|live| (live.state.busy_in(None, &capacity), live.state.queued(), live.state.runs.len()));
+    let (queues, locks) = host
+        .look(|live| (occupancy::queues(&live.state, &capacity), occupancy::locks(&live.state, &capacity)));
     let definitions = host.definitions();
     Json(HostInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -254,6 +258,8 @@ async fn host(State(doors): Door) -> Json<HostInfo> {
         slots: host.slots(),
         busy,
         queued,
+        queues,
+        locks,
         runs,
         tasks: definitions.catalog.tasks().len(),
         errors: definitions.errors(),

@@ -1,6 +1,7 @@
 //! What goes over the wire, and what `--json` prints. Field names are a promise; times are RFC 3339 in UTC, lengths of
 //! time are milliseconds and end in `_ms`, sizes are bytes.
 
+use super::occupancy::{LockInfo, QueueInfo};
 use crate::base::{Moment, RunId, TaskName};
 use crate::definition::Params;
 use crate::engine::{Author, Cause, Exit, Outcome, Usage};
@@ -333,6 +334,12 @@ pub struct HostInfo {
     pub busy: usize,
     /// How many jobs want a slot.
     pub queued: usize,
+    /// The queues with slots of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<QueueInfo>,
+    /// The locks that are held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<LockInfo>,
     /// How many runs are unfinished.
     pub runs: usize,
     /// How many tasks are loaded.

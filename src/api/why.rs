@@ -5,9 +5,10 @@
 
 use super::eta::pace;
 use super::read::{live_name, outcome_words, pause_words, who};
+use super::waits::full_name;
 use crate::api::{RunInfo, RunState, SelectError, Selector, Sight, Time, wait_words};
 use crate::base::{JobId, RunId, TaskName};
-use crate::engine::{Phase, Run, RunPhase, Wait};
+use crate::engine::{Phase, Run, RunPhase, Standing, Wait};
 use crate::store::{RunFilter, StoreError, Usuals};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -60,7 +61,8 @@ impl Sight<'_> {
             return Ok(self.run(id)?.map(|info| past(&info, job)));
         };
         let usuals = self.history.usual(&run.plan.plan().task)?;
-        let view = Going { sight: self, id, run, usuals: &usuals };
+        let standing = Standing::of(&self.live.state, self.capacity);
+        let view = Going { sight: self, id, run, usuals: &usuals, standing: &standing };
         let index =
             job.and_then(|job| (0..run.jobs.len() as u32).find(|&index| live_name(run, index) == job));
         Ok(Some(match index {
@@ -155,6 +157,7 @@ struct Going<'s> {
     id: RunId,
     run: &'s Run,
     usuals: &'s Usuals,
+    standing: &'s Standing,
 }
 
 impl Going<'_> {
@@ -197,7 +200,7 @@ impl Going<'_> {
         let id = JobId { run: self.id, index };
         let job = &self.run.jobs[index as usize];
         let state = &self.sight.live.state;
-        let wait = state.why_waiting(id);
+        let wait = state.why_waiting(id, self.standing);
         let until = match (&wait, &job.phase) {
             (Some(Wait::Backoff { until }), _) => Some(Time(*until)),
             (_, Phase::Running { since, timeout: Some(timeout) }) => Some(Time(*since + *timeout)),
@@ -205,7 +208,7 @@ impl Going<'_> {
         };
         let text = match (&wait, &job.phase) {
             (Some(wait), _) => {
-                let words = wait_words(wait, state, id, self.sight.slots, self.sight.now);
+                let words = wait_words(wait, state, id, self.sight.now);
                 format!("waits for {words}")
             }
             (None, Phase::Done(outcome)) => {
@@ -218,7 +221,7 @@ impl Going<'_> {
             (None, _) => format!("runs {}", pace(self.run, id, self.usuals, self.sight.now)),
         };
         Why {
-            subject: format!("{}/{}", self.name(), self.called(index)),
+            subject: full_name(state, id),
             state: job.phase.word().into(),
             text,
             since: Some(Time(job.since)),
@@ -236,7 +239,7 @@ impl Going<'_> {
                 .state
                 .runs
                 .get(behind)
-                .map(|run| Going { sight: self.sight, id: *behind, run, usuals: self.usuals }.whole())
+                .map(|run| Going { id: *behind, run, ..*self }.whole())
                 .into_iter()
                 .collect(),
             Wait::Needs(_) => some(self.front(index).into_iter().map(|index| self.job(index)).collect()),
@@ -247,9 +250,18 @@ impl Going<'_> {
                 });
                 some(open.map(|cell| self.job(cell)).collect())
             }
-            Wait::Slot { .. } => {
-                let holders = self.sight.live.state.busy().iter().filter(|job| job.run != self.id);
-                some(holders.map(|&job| self.sight.holder(job, "a slot")).collect())
+            Wait::Slot { queue, .. } => {
+                let state = &self.sight.live.state;
+                let holders = state.busy().iter().filter(|job| state.leaf(**job).sharing.queue == *queue);
+                some(holders.map(|&job| self.sight.holder(job, "has a slot")).collect())
+            }
+            Wait::Lock { name, holders, kept_for } => {
+                let held = holders
+                    .iter()
+                    .map(|(job, _)| self.sight.holder(*job, &format!("holds the lock `{name}`")));
+                let kept =
+                    kept_for.map(|job| self.sight.holder(job, &format!("has the lock `{name}` before it")));
+                some(held.chain(kept).collect())
             }
             Wait::Paused(_)
             | Wait::Backoff { .. }
@@ -296,9 +308,9 @@ impl Sight<'_> {
         let state = &run.jobs[job.index as usize];
         let held = crate::base::Millis((self.now - state.since).0);
         Why {
-            subject: format!("{}/{}", run_name(run), live_name(run, job.index)),
+            subject: full_name(&self.live.state, job),
             state: state.phase.word().into(),
-            text: format!("has {what}, {} for {held}", state.phase.word()),
+            text: format!("{what}, {} for {held}", state.phase.word()),
             since: Some(Time(state.since)),
             ..Why::default()
         }

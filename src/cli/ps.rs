@@ -132,12 +132,29 @@ fn footer(runs: &[RunInfo], ids: &[String], host: Option<&HostInfo>) -> String {
     }
     if let Some(host) = host {
         parts.push(format!("slots {}/{}", host.busy, host.slots));
+        parts.extend(occupancy(host));
         parts.extend(host.trouble.as_ref().map(|trouble| format!("{ODD}{}{ODD:#}", clean(trouble))));
     }
     if let Some(first) = ids.first() {
         parts.push(format!("{DIM}neap logs -f {first}{DIM:#}"));
     }
     if parts.is_empty() { String::new() } else { parts.join("   ") + "\n" }
+}
+
+/// `heavy 2/2 (5 queued)`, `lock db: nightly#128/dump (3 queued)`.
+fn occupancy(host: &HostInfo) -> Vec<String> {
+    let waiting = |queued: usize| if queued > 0 { format!(" ({queued} queued)") } else { String::new() };
+    let queues = host.queues.iter().map(|queue| {
+        format!("{} {}/{}{}", clean(&queue.name), queue.busy, queue.slots, waiting(queue.queued))
+    });
+    let locks = host.locks.iter().map(|lock| {
+        let shared = if lock.shared { " (shared)" } else { "" };
+        let holders = lock.holders.iter().take(3).map(|holder| clean(holder)).collect::<Vec<_>>().join(", ");
+        let more = lock.holders.len().saturating_sub(3);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("lock {}{shared}: {holders}{more}{}", clean(&lock.name), waiting(lock.queued))
+    });
+    queues.chain(locks).collect()
 }
 
 /// What to know when nobody with a socket is there. `holder` is the process that has the state directory.

@@ -5,7 +5,7 @@ use super::output::now;
 use super::project::Project;
 use crate::api::{Client, ClientError, FireInfo, RunInfo, Selected, Selector, Sight, TaskInfo, Why};
 use crate::base::{RunId, TaskName};
-use crate::engine::State;
+use crate::engine::{Capacity, State};
 use crate::host::{Definitions, Live, definitions};
 use crate::store::{History, RunFilter};
 use std::path::PathBuf;
@@ -65,7 +65,10 @@ impl See {
     fn sight<R>(&self, look: impl FnOnce(&Sight<'_>) -> R) -> Result<R, Failure> {
         let Files { live, history, definitions } = self.files()?;
         let slots = definitions.settings.slots.map_or_else(processors, |slots| slots as usize);
-        let sight = Sight { live, history, definitions, state_dir: &self.state_dir, slots, now: now() };
+        let machine = std::sync::Arc::clone(&definitions.settings.machine);
+        let capacity = Capacity { machine, ..Capacity::new(slots) };
+        let sight =
+            Sight { live, history, definitions, state_dir: &self.state_dir, capacity: &capacity, now: now() };
         Ok(look(&sight))
     }
 

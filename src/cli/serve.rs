@@ -210,7 +210,7 @@ impl<'a> Crier<'a> {
             history: self.host.history(),
             definitions: &self.host.definitions(),
             state_dir: self.host.state_dir(),
-            slots: self.host.slots(),
+            capacity: &self.host.capacity(),
             now: now(),
         };
         match sight.run(run)? {

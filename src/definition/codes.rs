@@ -83,6 +83,7 @@ codes! {
     E0306 "An expression reads something that is not there: a parameter that the task does not declare, an axis that the matrix does not have, an item where there is no `foreach`, a secret, a variable or a function of another tool. What can be read: params, env, run, task, tasks, and matrix or item where the task has them; in `while` and `until` of `repeat` also outputs and round."
     E0307 "An expression reads the outcome or an output of a job on which this one does not depend. It could run before that job has ended, so there would be nothing to read. Add the dependency."
     E0308 "`uses: notify` names a channel that neap.yaml does not have. Channels stand there under `notify`, each with a name of its own and a `command` or a `webhook`."
+    E0309 "The job is to wait in a queue that neap.yaml does not have. Queues stand there under `queues`, each with a name of its own and its `slots`; `default` is the queue of jobs that name none."
     W0201 "The schedule never fires: there is no such date, for example the 30th of February."
     W0202 "Paths of scripts are already relative to `scripts/`, so this names a file in `scripts/scripts/`."
     W0203 "A template is defined and nothing extends it."

@@ -6,6 +6,7 @@ use super::flow;
 use super::guessed;
 use super::keys::Object;
 use super::known;
+use super::machine::Machine;
 use super::problem::{Code, Finding};
 use super::timetable::Crons;
 use super::tree::{Kind, Node};
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 
 /// Collects what is wrong while a file is taken apart.
 #[derive(Default)]
@@ -24,6 +26,8 @@ pub(super) struct Checker {
     pub(super) crons: Crons,
     /// The texts with expressions that were met since somebody took them.
     pub(super) written: Vec<Text>,
+    /// What `queue` and its like are held against; nothing is said about them without it.
+    pub(super) machine: Option<Arc<Machine>>,
     /// How many names were compared with others so far.
     pub(super) compared: usize,
 }

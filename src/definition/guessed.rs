@@ -5,12 +5,10 @@
 use super::keys::{self, Object};
 
 /// Keys of a job or a task, and what to write instead.
-const GUESSED: [(&str, &str); 22] = [
+const GUESSED: [(&str, &str); 20] = [
     ("retry_delay", "write `retry: { attempts: 3, delay: 10s }`"),
     ("retry_interval", "write `retry: { attempts: 3, delay: 10s }`"),
     ("max_retries", "write `retry: 3`, the number of further tries"),
-    ("lock", LOCKS),
-    ("mutex", LOCKS),
     ("on_failure", FAILURE),
     ("on_error", FAILURE),
     ("on_success", "what depends on a job runs when that has succeeded: write a child with `depends_on`"),
@@ -30,8 +28,6 @@ const GUESSED: [(&str, &str); 22] = [
     ("max_parallel", "write it under `strategy` or `foreach`"),
 ];
 
-const LOCKS: &str =
-    "here it is called `locks`, which this version does not have yet; call `flock` in the script";
 const FAILURE: &str = "write a child with `depends_on: { task: NAME, when: failed }`, or `finally` for what is done in any case";
 const ZONE: &str = "write it beside the expression: `schedule: { cron: …, timezone: … }`";
 const HERE: &str = "jobs run on this machine: start another one, or a container, in `run`";

@@ -11,6 +11,7 @@ use super::problem::{Code, Finding};
 use super::process;
 use super::repeat::{self, Repeat};
 use super::secret::{self, Secret};
+use super::sharing;
 use super::spread::{self, Over, Spread};
 use super::stdin::{self, WrittenStdin};
 use super::task::{Action, Cleanup, Hook, Leaf, ParamType, Retry, Signal, Stop};
@@ -48,6 +49,7 @@ pub(super) struct LeafKeys {
     artifacts: Option<Vec<String>>,
     freshness: freshness::Written,
     process: process::Written,
+    sharing: sharing::Written,
     log: Option<Log>,
     repeat: Option<Repeat>,
 }
@@ -118,7 +120,11 @@ impl LeafKeys {
             "artifacts" => self.artifacts = Some(freshness::patterns(checker, field)),
             "log" => self.log = log::log(checker, field.value, path),
             "repeat" => self.repeat = repeat::repeat(checker, field.value, path),
-            _ => return self.freshness.take(field, checker) || self.process.take(field, path, checker),
+            _ => {
+                return self.freshness.take(field, checker)
+                    || self.process.take(field, path, checker)
+                    || self.sharing.take(field, path, checker);
+            }
         }
         true
     }
@@ -282,6 +288,7 @@ impl<'k> Layers<'k> {
             },
             log: self.first(|keys| keys.log.clone()).unwrap_or_default(),
             process: process::Written::nearest(self.nearest().map(|keys| &keys.process)),
+            sharing: sharing::Written::nearest(self.nearest().map(|keys| &keys.sharing)),
             retry: self.first(|keys| keys.retry.clone()).unwrap_or_default(),
             hooks: self.hooks(),
             cleanup: self.first(|keys| keys.cleanup.clone()).unwrap_or_default(),

@@ -6,6 +6,7 @@ use super::fields::{Checker, Field, Path};
 use super::file::with_tree;
 use super::keys;
 use super::leaf::{self, LeafKeys};
+use super::machine::Machine;
 use super::policy;
 use super::problem::{Code, Finding, Problem, settle_all};
 use super::secret::{self, Secret};
@@ -16,12 +17,15 @@ use super::tree::Node;
 use crate::schedule::Zone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Settings of one host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// How many jobs may run at once; the host decides when absent.
     pub slots: Option<u32>,
+    /// What jobs share besides the slots.
+    pub machine: Arc<Machine>,
     /// The zone of schedules that name none.
     pub timezone: Zone,
     /// Variables for every job.
@@ -65,6 +69,7 @@ impl Settings {
     pub fn new(timezone: Zone) -> Settings {
         Settings {
             slots: None,
+            machine: Arc::default(),
             timezone,
             env: BTreeMap::new(),
             secrets: Vec::new(),
@@ -95,8 +100,14 @@ impl Settings {
     }
 
     fn take_all(&mut self, checker: &mut Checker, root: &Node<'_>) -> Option<()> {
-        for field in checker.fields(root, &"neap.yaml")? {
-            self.take(checker, &field);
+        let fields = checker.fields(root, &"neap.yaml")?;
+        // What there is comes first: defaults and templates are held against it.
+        let mut machine = Machine::default();
+        let taken: Vec<bool> = fields.iter().map(|field| machine.take(field, &ROOT, checker)).collect();
+        self.machine = Arc::new(machine);
+        checker.machine = Some(Arc::clone(&self.machine));
+        for (field, _) in fields.iter().zip(taken).filter(|(_, is_taken)| !is_taken) {
+            self.take(checker, field);
         }
         Some(())
     }
@@ -178,7 +189,7 @@ mod tests {
 
     #[test]
     fn wrong_settings_stay_at_their_defaults() {
-        let text = "slots: many\ntimezone: Europe/Berln\nqueues: {}\ndurabilty: full\nenv: { A: 1, B-C: 2 }\ndefaults: { run: x }\n";
+        let text = "slots: many\ntimezone: Europe/Berln\nhttp: {}\ndurabilty: full\nenv: { A: 1, B-C: 2 }\ndefaults: { run: x }\n";
         let (settings, problems) = Settings::load(&Source::new("neap.yaml", text), Zone::utc());
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(
@@ -186,7 +197,7 @@ mod tests {
             [
                 "neap.yaml:1:8: error[E0121]: `slots` must be a whole number from 1 to 10000",
                 "neap.yaml:2:11: error[E0126]: `Europe/Berln` is not a known time zone",
-                "neap.yaml:3:1: error[E0150]: `queues` is part of the task language, but this version does not have it yet",
+                "neap.yaml:3:1: error[E0150]: `http` is part of the task language, but this version does not have it yet",
                 "neap.yaml:4:1: error[E0104]: unknown field `durabilty`",
                 "neap.yaml:5:14: error[E0123]: `B-C` cannot be the name of a variable",
                 "neap.yaml:6:13: error[E0133]: `run` cannot be a default",

@@ -9,6 +9,7 @@ use super::log::Log;
 use super::process::Process;
 use super::repeat::Repeat;
 use super::secret::Secret;
+use super::sharing::Sharing;
 use super::spread::Spread;
 use super::stdin::Stdin;
 use crate::base::{Millis, TaskName};
@@ -120,6 +121,9 @@ pub struct Leaf {
     /// How its process is held.
     #[serde(default, skip_serializing_if = "Process::is_usual")]
     pub process: Process,
+    /// What it asks of the machine that it shares with others.
+    #[serde(default, skip_serializing_if = "Sharing::is_usual")]
+    pub sharing: Sharing,
     /// Whether and when a failed attempt is followed by another.
     #[serde(default)]
     pub retry: Retry,
@@ -175,6 +179,7 @@ impl Leaf {
             stop: Stop::default(),
             log: Log::default(),
             process: Process::default(),
+            sharing: Sharing::default(),
             retry: Retry::default(),
             hooks: Vec::new(),
             cleanup: Vec::new(),

@@ -1,15 +1,17 @@
 //! Who gets a free slot, and what the clock does to jobs.
 
+pub(super) mod room;
+
 use super::Engine;
 use crate::base::{AttemptId, JobId, Millis};
 use crate::engine::{Event, Order, Phase, Question, StopCause};
 
 impl Engine {
-    /// Gives free slots to queued jobs in the order of the queue.
+    /// Gives what is free to queued jobs in the order of the queue.
     pub(super) fn admit(&mut self) {
         loop {
-            let free = self.slots.saturating_sub(self.state.busy().len());
-            let queued: Vec<JobId> = self.state.slotless().chain(self.state.queue().take(free)).collect();
+            let mut queued: Vec<JobId> = self.state.slotless().collect();
+            queued.extend(self.state.admissible(&self.capacity, |_, _, _| {}));
             if queued.is_empty() {
                 return;
             }

@@ -1,7 +1,7 @@
 //! What the engine is told, and what it asks the host to do.
 
 use crate::base::{AttemptId, JobId, Millis, RunId, TaskName};
-use crate::definition::{Firing, Leaf, Params, Stop};
+use crate::definition::{Firing, Leaf, Machine, Params, Stop};
 use crate::engine::{
     Author, Cause, Event, Exit, Fingerprint, Outcome, PlanRef, Question, ScheduleKey, Skip, StopCause,
     Trigger, Usage,
@@ -28,6 +28,8 @@ pub enum Input {
     PauseTask { task: TaskName, by: Author, reason: Option<String> },
     /// Let the schedules of a task go on.
     ResumeTask { task: TaskName, by: Author },
+    /// This is what jobs share from now on, besides the slots.
+    Machine(Arc<Machine>),
     /// These, and no others, are the schedules from now on.
     Schedules(Vec<Armed>),
     /// The runner says that nothing of the attempt is left.

@@ -30,6 +30,7 @@ mod state;
 mod submit;
 mod wait;
 
+pub use admit::room::Capacity;
 pub use event::{
     Author, Cause, Cell, Event, Exit, Fingerprint, Limit, Missed, NewRun, NotSpawned, Outcome, OwedCleanup,
     PlanRef, Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, StopCause, Trigger, Usage,
@@ -37,18 +38,20 @@ pub use event::{
 pub use gate::{Tally, Verdict, verdict};
 pub use input::{Answer, Armed, Effect, Input, Order, Preparation, Submission};
 pub use phase::Phase;
-pub use state::{CellOf, Decision, Dependant, Job, Pause, Prepared, Run, RunPhase, State};
-pub use wait::Wait;
+pub use state::{CellOf, Decision, Dependant, Holders, Job, Pause, Prepared, Run, RunPhase, State, Wants};
+pub use wait::{Standing, Wait};
 
 use crate::base::{JobId, Moment, TaskName};
+use crate::definition::Machine;
 use fire::Timers;
 use random::Random;
+use std::sync::Arc;
 
 /// The state, the schedules, and the rules that act on them.
 #[derive(Debug)]
 pub struct Engine {
     state: State,
-    slots: usize,
+    capacity: Capacity,
     now: Moment,
     timers: Timers,
     random: Random,
@@ -65,13 +68,19 @@ impl Engine {
     pub fn new(slots: usize, seed: u64, state: State) -> Engine {
         Engine {
             state,
-            slots: slots.max(1),
+            capacity: Capacity::new(slots),
             now: Moment(0),
             timers: Timers::default(),
             random: Random::new(seed),
             ended_tasks: Vec::new(),
             effects: Vec::new(),
         }
+    }
+
+    /// The same with other queues than that of the host, and with what else jobs share.
+    pub fn with_machine(mut self, machine: Arc<Machine>) -> Engine {
+        self.capacity.machine = machine;
+        self
     }
 
     /// What the engine remembers.
@@ -81,7 +90,12 @@ impl Engine {
 
     /// How many attempts may go on at once.
     pub fn slots(&self) -> usize {
-        self.slots
+        self.capacity.slots
+    }
+
+    /// How much there is to share.
+    pub fn capacity(&self) -> &Capacity {
+        &self.capacity
     }
 
     /// Takes one input and says what follows from it. Time never goes back: a smaller `now` counts as the last one.
@@ -96,6 +110,7 @@ impl Engine {
             Input::ResumeJob { job, by } => self.resume_job(job, by),
             Input::PauseTask { task, by, reason } => self.pause_task(task, by, reason),
             Input::ResumeTask { task, by } => self.resume_task(task, by),
+            Input::Machine(machine) => self.capacity.machine = machine,
             Input::Schedules(schedules) => self.arm(schedules),
             Input::Ended { attempt, exit, usage, outputs } => self.ended(attempt, exit, usage, outputs),
             Input::Stalled { attempt } => self.stalled(attempt),

@@ -2,7 +2,12 @@
 //!
 //! Finished runs are forgotten here: they are rows of the history. So memory is bounded by what goes on.
 
+mod holders;
+mod lines;
 mod schedules;
+
+pub use holders::Holders;
+pub use lines::Wants;
 
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
 use crate::definition::{Leaf, Params, When};
@@ -12,6 +17,8 @@ use crate::engine::{
     RunOutcome, ScheduleKey, Skip, Trigger,
 };
 use crate::plan::Node;
+use holders::Held;
+use lines::{Lines, Merged};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,13 +39,15 @@ pub struct State {
     /// Tasks whose schedules rest.
     pub resting: BTreeMap<TaskName, Pause>,
     /// Queued jobs of runs that are not paused, in the order they deserve a slot. An index: `enter` keeps it.
-    queue: BTreeSet<(i64, JobId)>,
+    queue: Lines,
     /// When the clock next matters, and to which job. An index: `enter` keeps it.
     deadlines: BTreeSet<(Moment, JobId)>,
-    /// Queued jobs that need no slot, of runs that are not paused. An index: `enter` keeps it.
+    /// Queued jobs that need no slot and nothing else, of runs that are not paused. An index: `enter` keeps it.
     slotless: BTreeSet<JobId>,
     /// Jobs that hold a slot. An index: `enter` keeps it.
     busy: BTreeSet<JobId>,
+    /// Locks that are held, and slots of queues that have their own. An index: `enter` keeps it.
+    held: Held,
     /// The unfinished runs of each task. An index.
     by_task: BTreeMap<TaskName, BTreeSet<RunId>>,
 }
@@ -184,10 +193,11 @@ impl Default for State {
             cursors: BTreeMap::new(),
             latest: Moment(0),
             resting: BTreeMap::new(),
-            queue: BTreeSet::new(),
+            queue: Lines::default(),
             deadlines: BTreeSet::new(),
             slotless: BTreeSet::new(),
             busy: BTreeSet::new(),
+            held: Held::default(),
             by_task: BTreeMap::new(),
         }
     }
@@ -229,10 +239,40 @@ impl State {
 
     /// Queued jobs that may start, in the order they deserve a slot.
     pub fn queue(&self) -> impl Iterator<Item = JobId> + '_ {
-        self.queue.iter().map(|&(_, job)| job)
+        self.lines().map(|(job, _)| job)
     }
 
-    /// Queued jobs that may start and need no slot.
+    /// The same, each with what it wants. Whole lines can be left out on the way.
+    pub(crate) fn lines(&self) -> Merged<'_> {
+        self.queue.in_order()
+    }
+
+    /// How many jobs are queued.
+    pub fn queued(&self) -> usize {
+        self.queue.len() + self.slotless.len()
+    }
+
+    /// How many jobs are queued that want this.
+    pub fn queued_with(&self, is_meant: impl Fn(&Wants) -> bool) -> usize {
+        self.queue.count(is_meant)
+    }
+
+    /// Who holds this lock.
+    pub fn holders(&self, lock: &str) -> Option<&Holders> {
+        self.held.locks.get(lock)
+    }
+
+    /// Every lock that is held, by name.
+    pub fn locks(&self) -> impl Iterator<Item = (&str, &Holders)> {
+        self.held.locks.iter().map(|(name, holders)| (name.as_str(), holders))
+    }
+
+    /// How many jobs that name this queue hold a slot.
+    pub(crate) fn busy_apart(&self, queue: &str) -> usize {
+        self.held.slots.get(queue).map_or(0, BTreeSet::len)
+    }
+
+    /// Queued jobs that may start and need no slot and nothing else.
     pub fn slotless(&self) -> impl Iterator<Item = JobId> + '_ {
         self.slotless.iter().copied()
     }
@@ -280,13 +320,13 @@ impl State {
             Event::JobSpread { job, cells } => self.spread(at, *job, cells),
             Event::JobQueued { job } => self.enter(at, *job, Phase::Queued),
             Event::AttemptAdmitted { attempt } => {
-                self.job_mut(attempt.job).attempts = attempt.number;
                 let phase = Phase::Asking { question: Question::Before, since: at, cause: None };
                 self.enter(at, attempt.job, phase);
+                self.count_attempt(*attempt);
             }
             Event::AttemptStarted { attempt, timeout } => {
-                self.job_mut(attempt.job).attempts = attempt.number;
                 self.enter(at, attempt.job, Phase::Running { since: at, timeout: *timeout });
+                self.count_attempt(*attempt);
                 self.note_start(at, attempt.job);
             }
             Event::AttemptPaused { attempt, .. } => {
@@ -495,21 +535,44 @@ impl State {
     }
 
     fn requeue(&mut self, id: JobId) {
-        if self.leaf(id).is_slotless() {
-            self.slotless.insert(id);
-        } else {
-            self.queue.insert((self.queue_key(id), id));
+        match self.wants(id) {
+            Some(wants) => self.queue.insert(wants, (self.queue_key(id), id)),
+            None => _ = self.slotless.insert(id),
         }
     }
 
     fn unqueue(&mut self, id: JobId) {
-        self.slotless.remove(&id);
-        self.queue.remove(&(self.queue_key(id), id));
+        match self.wants(id) {
+            Some(wants) => self.queue.remove(&wants, (self.queue_key(id), id)),
+            None => _ = self.slotless.remove(&id),
+        }
+    }
+
+    /// What a queued job wants before it may start; `None` when that is nothing. What was admitted once has its locks.
+    pub fn wants(&self, id: JobId) -> Option<Wants> {
+        let leaf = self.leaf(id);
+        let mut wants = Wants { needs_slot: !leaf.is_slotless(), sharing: leaf.sharing.clone() };
+        if self.job(id).attempts > 0 {
+            wants.sharing.locks.clear();
+        }
+        (wants.needs_slot || !wants.sharing.locks.is_empty()).then_some(wants)
+    }
+
+    /// Notes which attempt it is. With the first one the job has its locks, until it is done.
+    fn count_attempt(&mut self, attempt: AttemptId) {
+        let job = self.job_mut(attempt.job);
+        let is_first = job.attempts == 0;
+        job.attempts = attempt.number;
+        if is_first {
+            let leaf = Arc::clone(self.leaf(attempt.job));
+            self.held.take_locks(attempt.job, &leaf.sharing.locks);
+        }
     }
 
     fn enter(&mut self, at: Moment, id: JobId, next: Phase) {
         let is_held = matches!(self.runs[&id.run].phase, RunPhase::Paused(_));
-        let needs_slot = !self.leaf(id).is_slotless();
+        let leaf = Arc::clone(self.leaf(id));
+        let needs_slot = !leaf.is_slotless();
         let job = self.job_mut(id);
         debug_assert!(
             job.phase.may_become(&next)
@@ -533,8 +596,13 @@ impl State {
         }
         if next.holds_slot() && needs_slot {
             self.busy.insert(id);
+            self.held.take_slot(id, &leaf.sharing);
         } else if last.holds_slot() {
             self.busy.remove(&id);
+            self.held.drop_slot(id, &leaf.sharing);
+        }
+        if next.is_done() && self.job(id).attempts > 0 {
+            self.held.drop_locks(id, &leaf.sharing.locks);
         }
     }
 

@@ -1,7 +1,9 @@
 //! Why a job is not running: every wait has an owner, and this says who.
 
 use crate::base::{JobId, Moment, RunId};
-use crate::engine::{Pause, Phase, Question, RunPhase, State};
+use crate::engine::admit::room::Blocked;
+use crate::engine::{Capacity, Pause, Phase, Question, RunPhase, State, Wants};
+use std::collections::BTreeMap;
 
 /// What a job that is neither running nor done waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +14,10 @@ pub enum Wait {
     Needs(Vec<u32>),
     /// Its run is held.
     Paused(Pause),
-    /// A slot; `ahead` jobs stand before it.
-    Slot { ahead: usize },
+    /// A slot of its queue, of which so many are busy; `ahead` jobs stand before it, and this one is the next of them.
+    Slot { queue: Option<String>, busy: usize, slots: usize, ahead: usize, next: Option<JobId> },
+    /// A lock. These hold it, each since then; and it is kept for one that stands before.
+    Lock { name: String, holders: Vec<(JobId, Moment)>, kept_for: Option<JobId> },
     /// Its next try.
     Backoff { until: Moment },
     /// An answer of a hook.
@@ -28,9 +32,71 @@ pub enum Wait {
     Siblings { at_once: u32 },
 }
 
+/// Who stands where, and what those in front lack: looked up once for however many jobs are asked about.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    capacity: Capacity,
+    /// Of each line that is blocked its first job, and what that lacks.
+    blocked: BTreeMap<Wants, (JobId, Blocked)>,
+    /// How many stand before each job that needs a slot, in its own queue.
+    places: BTreeMap<JobId, usize>,
+    /// Who is the first in each queue.
+    first: BTreeMap<Option<String>, JobId>,
+}
+
+impl Standing {
+    /// Looks at everybody who is queued.
+    pub fn of(state: &State, capacity: &Capacity) -> Standing {
+        let mut blocked = BTreeMap::new();
+        state.admissible(capacity, |wants, job, lacks| {
+            blocked.insert(wants.clone(), (job, lacks));
+        });
+        let (mut places, mut first, mut counts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for (job, wants) in state.lines().filter(|(_, wants)| wants.needs_slot) {
+            let count: &mut usize = counts.entry(&wants.sharing.queue).or_default();
+            if *count == 0 {
+                first.insert(wants.sharing.queue.clone(), job);
+            }
+            places.insert(job, *count);
+            *count += 1;
+        }
+        Standing { capacity: capacity.clone(), blocked, places, first }
+    }
+
+    fn wait(&self, state: &State, id: JobId) -> Wait {
+        let wants = state.wants(id);
+        match wants.as_ref().and_then(|wants| self.blocked.get(wants)) {
+            Some((first, Blocked::Lock { name, kept_for })) => {
+                // Whoever is the first of the line has it before those behind.
+                let kept_for = kept_for.or(Some(*first)).filter(|other| *other != id);
+                Wait::Lock { name: name.clone(), holders: holders(state, name), kept_for }
+            }
+            Some((_, Blocked::Slot)) | None => self.slot(state, id),
+        }
+    }
+
+    fn slot(&self, state: &State, id: JobId) -> Wait {
+        let queue = state.leaf(id).sharing.queue.clone();
+        let ahead = self.places.get(&id).copied().unwrap_or(0);
+        Wait::Slot {
+            busy: state.busy_in(queue.as_deref(), &self.capacity),
+            slots: self.capacity.slots_of(queue.as_deref()),
+            ahead,
+            next: self.first.get(&queue).copied().filter(|_| ahead > 0),
+            queue,
+        }
+    }
+}
+
+/// Who holds a lock, and since when.
+fn holders(state: &State, lock: &str) -> Vec<(JobId, Moment)> {
+    let since = |job: JobId| state.job(job).started.unwrap_or(state.job(job).since);
+    state.holders(lock).into_iter().flat_map(|holders| holders.all()).map(|job| (job, since(job))).collect()
+}
+
 impl State {
     /// Says what a job waits for; `None` when it runs or is done.
-    pub fn why_waiting(&self, id: JobId) -> Option<Wait> {
+    pub fn why_waiting(&self, id: JobId, standing: &Standing) -> Option<Wait> {
         let run = self.runs.get(&id.run)?;
         let job = self.find_job(id)?;
         match &job.phase {
@@ -54,9 +120,7 @@ impl State {
             }
             Phase::Queued => Some(match &run.phase {
                 RunPhase::Paused(pause) => Wait::Paused(pause.clone()),
-                RunPhase::Going | RunPhase::Cancelling { .. } => {
-                    Wait::Slot { ahead: self.queue().take_while(|&other| other != id).count() }
-                }
+                RunPhase::Going | RunPhase::Cancelling { .. } => standing.wait(self, id),
             }),
             Phase::Backoff { until } => Some(Wait::Backoff { until: *until }),
             Phase::Asking { question, .. } => Some(Wait::Hook(*question)),

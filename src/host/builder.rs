@@ -192,8 +192,9 @@ impl Builder {
             inner.sweep(&going, is_serving).await;
         }
         let seed = inner.clock.now().0;
+        let machine = Arc::clone(&inner.definitions().settings.machine);
         let turn = Turn {
-            engine: Engine::new(slots, seed, state),
+            engine: Engine::new(slots, seed, state).with_machine(machine),
             inner: Arc::clone(&inner),
             inbox: inbox_in,
             reports: reports_in,

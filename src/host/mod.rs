@@ -66,7 +66,7 @@ pub use view::{Live, Progress};
 
 use crate::base::{AttemptId, JobId, RunId, TaskName};
 use crate::definition::{OnHostDeath, Settings};
-use crate::engine::{Author, Event, Input, Phase, Run, RunOutcome};
+use crate::engine::{Author, Capacity, Event, Input, Phase, Run, RunOutcome};
 use crate::exec::{Joint, Report, Reports, Runner};
 use crate::lua::Scripts;
 use crate::store::{Durability, History, Store};
@@ -156,6 +156,12 @@ impl Host {
     /// How many attempts may go on at once.
     pub fn slots(&self) -> usize {
         self.0.slots
+    }
+
+    /// How much there is to share: the slots, the other queues, and the locks.
+    pub fn capacity(&self) -> Capacity {
+        let machine = Arc::clone(&self.definitions().settings.machine);
+        Capacity { machine, ..Capacity::new(self.0.slots) }
     }
 
     /// The definitions as they are now.

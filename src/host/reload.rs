@@ -181,8 +181,10 @@ impl Inner {
         });
         let loader =
             read.await.inspect_err(|error| tracing::error!(%error, "the definitions were not read")).ok()?;
-        self.arm().await;
         let definitions = self.definitions();
+        // A host that is stopping admits nobody.
+        let _ = self.tell(Input::Machine(Arc::clone(&definitions.settings.machine))).await;
+        self.arm().await;
         let (tasks, errors) = (definitions.catalog.tasks().len(), definitions.errors());
         self.speaker.tell(|| Happening::Reloaded { tasks, errors });
         Some(loader)

@@ -47,7 +47,7 @@ async fn a_chain_is_followed_to_what_holds_it_up() {
         project.person(&["why", "other"]).shows(&[
             "other goes on\n",
             "  other#1 goes on: 0 of 1 jobs are done",
-            "    other#1/other waits for a slot (1 of 1 busy)",
+            "    other#1 waits for a slot (1 of 1 busy)",
             "      gate#1/wait has a slot, running for ",
         ]);
         project.person(&["why", "idle"]).shows(&["idle has no schedule and never ran (neap run idle)"]);

@@ -55,7 +55,7 @@ fn a_key_is_a_document() {
     assert_eq!((&needs["key"], &needs["aliases"]), (&json!("depends_on"), &json!(["needs"])));
     assert_eq!(needs["keys"], json!(["depends_on.task", "depends_on.when"]));
     assert_eq!(document("E0104")["severity"], "error");
-    assert_eq!(document("locks")[0]["instead"], "call `flock` in the script");
+    assert_eq!(document("tty")["instead"], "start the program with `script -qec`");
     assert_eq!(document("wait.file")["action"], "wait.file");
 }
 

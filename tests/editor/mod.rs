@@ -35,7 +35,7 @@ fn a_language_server_completes_explains_and_marks() {
     for key in ["schedule", "tasks", "retry", "run", "stdin"] {
         assert!(offered.iter().any(|label| label == key), "{key} is not among {offered:?}");
     }
-    assert!(!offered.iter().any(|label| label == "needs" || label == "locks"), "{offered:?}");
+    assert!(!offered.iter().any(|label| label == "needs" || label == "kind"), "{offered:?}");
 
     let text = format!("{HEAD}run: make\nretry:\n  \n");
     let offered = server.completions(&text, 3, 2);

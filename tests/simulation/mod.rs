@@ -8,13 +8,14 @@ mod ledger;
 mod plans;
 mod promises;
 mod rules;
+mod sharing;
 
 use ledger::Ledger;
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{Action, Cleanup, Leaf, Params, Signal, Stop};
 use neap::engine::{
-    Answer, Armed, Author, Cause, Effect, Engine, Event, Exit, Input, Order, OwedCleanup, Phase, PlanRef,
-    Preparation, Question, Record, ScheduleKey, Skip, State, Submission,
+    Answer, Armed, Author, Capacity, Cause, Effect, Engine, Event, Exit, Input, Order, OwedCleanup, Phase,
+    PlanRef, Preparation, Question, Record, ScheduleKey, Skip, State, Submission,
 };
 use neap::schedule::Schedule;
 use plans::{Rng, random_firing, random_plan};
@@ -58,7 +59,7 @@ fn play_one(seed: u64) -> (usize, usize) {
 struct World {
     rng: Rng,
     now: Moment,
-    slots: usize,
+    capacity: Capacity,
     engine: Engine,
     journal: Vec<Record>,
     processes: BTreeMap<AttemptId, Process>,
@@ -88,12 +89,13 @@ struct Process {
 impl World {
     fn new(seed: u64) -> World {
         let mut rng = Rng(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        let slots = 1 + rng.below(4) as usize;
+        let machine = Arc::new(sharing::random_machine(&mut rng));
+        let capacity = Capacity { machine, ..Capacity::new(1 + rng.below(4) as usize) };
         World {
             rng,
             now: Moment(1_000_000),
-            slots,
-            engine: Engine::new(slots, seed, State::default()),
+            engine: engine(&capacity, seed, State::default()),
+            capacity,
             journal: Vec::new(),
             processes: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -148,6 +150,7 @@ impl World {
         self.run_dry();
         let state = self.engine.state();
         assert!(state.runs.is_empty(), "never finished: {:?}", state.runs);
+        assert_eq!(state.locks().count(), 0, "a lock is left");
         assert!(
             state.busy().is_empty() && state.queue().next().is_none() && state.first_deadline().is_none()
         );
@@ -158,9 +161,13 @@ impl World {
     }
 
     fn check_nothing_is_stuck(&self) {
-        let is_full = self.engine.state().busy().len() == self.slots;
-        for (id, run) in &self.engine.state().runs {
-            let serving = is_full || run.is_behind || run.jobs.iter().any(|job| job.phase.is_live());
+        let state = self.engine.state();
+        // That nobody waits for what could be had is looked at after every step.
+        let holders = state.going().count() + state.locks().count();
+        for (id, run) in &state.runs {
+            let is_queued = run.jobs.iter().any(|job| job.phase == Phase::Queued);
+            let is_live = run.jobs.iter().any(|job| job.phase.is_live());
+            let serving = is_live || run.is_behind || (is_queued && holders > 0);
             assert!(serving, "{id:?} is stuck: {run:?}");
         }
     }
@@ -311,7 +318,7 @@ impl World {
             self.now = self.now + Millis(self.rng.below(160_000)); // it stayed down for a while
         }
         let state = State::default().replay(&self.journal);
-        self.engine = Engine::new(self.slots, self.crashes as u64, state);
+        self.engine = engine(&self.capacity, self.crashes as u64, state);
         self.tell(Input::Restarted);
         let live: Vec<AttemptId> = self.live_attempts();
         for attempt in live {
@@ -429,6 +436,7 @@ impl World {
     }
 
     fn tell(&mut self, input: Input) {
+        let waiters = sharing::waiters(self.engine.state());
         let effects = self.engine.handle(self.now, input);
         let (mut orders, mut records) = (Vec::new(), Vec::new());
         for effect in effects {
@@ -445,6 +453,7 @@ impl World {
             self.journal.push(written(record));
         }
         self.check();
+        sharing::check_turns(&waiters, self.engine.state(), &self.capacity);
         if self.rng.below(40) == 0 {
             return self.crash(); // after the commit, before the orders
         }
@@ -526,13 +535,17 @@ impl World {
         if self.journal.len() < 64 || self.journal.len().is_multiple_of(16) {
             assert_eq!(*state, State::default().replay(&self.journal), "the journal is not the state");
         }
-        Sight { state, ledger: &self.ledger, now: self.now, slots: self.slots }.check();
+        Sight { state, ledger: &self.ledger, now: self.now, capacity: &self.capacity }.check();
     }
 
     fn random_plan(&mut self) -> neap::plan::Plan {
         self.next_plan += 1;
         random_plan(&mut self.rng, self.next_plan)
     }
+}
+
+fn engine(capacity: &Capacity, seed: u64, state: State) -> Engine {
+    Engine::new(capacity.slots, seed, state).with_machine(Arc::clone(&capacity.machine))
 }
 
 fn is_approval(leaf: &Leaf) -> bool {

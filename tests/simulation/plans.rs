@@ -1,9 +1,10 @@
 //! Random plans: what people could write, and what nobody would.
 
+use super::sharing::random_sharing;
 use neap::base::{Millis, TaskName};
 use neap::definition::{
     Action, Again, Catchup, Cleanup, Firing, Hook, Leaf, OnHookError, Over, Overlap, Params, Repeat, Retry,
-    Rule, Signal, Spread, Stop, When,
+    Rule, Sharing, Signal, Spread, Stop, When,
 };
 use neap::plan::{Node, Plan};
 use std::sync::Arc;
@@ -102,6 +103,7 @@ fn random_leaf(rng: &mut Rng, task: &TaskName, index: usize) -> Leaf {
         is_templated: rng.one_in(5),
         spread: rng.one_in(6).then(|| random_spread(rng)),
         repeat: rng.one_in(8).then(|| random_repeat(rng)),
+        sharing: if rng.one_in(3) { random_sharing(rng) } else { Sharing::default() },
         priority: rng.below(3) as i32,
         timeout: rng.one_in(2).then(|| Millis(1 + rng.below(150))),
         stop: Stop { signal: Signal::TERM, grace: Millis(rng.below(30)) },

@@ -8,6 +8,7 @@ mod gates;
 mod joins;
 mod preparing;
 mod rounds;
+mod sharing;
 mod slots;
 mod told;
 

@@ -2,12 +2,13 @@
 
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{
-    Action, Catalog, Firing, Leaf, Over, Params, Registered, Rule, Settings, Signal, Source, Spread, Stop,
-    When,
+    Action, Catalog, Firing, Leaf, Machine, Over, Params, Registered, Rule, Settings, Signal, Source, Spread,
+    Stop, When,
 };
 use neap::engine::{
     Answer, Armed, Author, Cause, Effect, Engine, Event, Exit, Input, Order, Outcome, PlanRef, Preparation,
-    Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, State, StopCause, Submission, Trigger, Wait,
+    Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, Standing, State, StopCause, Submission,
+    Trigger, Wait,
 };
 use neap::plan::{Node, Plan};
 use neap::schedule::{Schedule, Zone};
@@ -210,9 +211,21 @@ impl Story {
         self.tell(Input::Decide { attempt, approved, by: me(), reason })
     }
 
+    /// What jobs share besides the slots.
+    pub(super) fn machine(mut self, machine: Machine) -> Story {
+        self.engine = self.engine.with_machine(Arc::new(machine));
+        self
+    }
+
     /// What the job waits for, as the engine says it.
     pub(super) fn wait(&self, job: &str) -> Option<Wait> {
-        self.engine.state().why_waiting(self.job_named(job))
+        self.wait_in_run(1, job)
+    }
+
+    pub(super) fn wait_in_run(&self, run: u64, job: &str) -> Option<Wait> {
+        let state = self.engine.state();
+        let job = JobId { run: RunId(run), ..self.job_named(job) };
+        state.why_waiting(job, &Standing::of(state, self.engine.capacity()))
     }
 
     pub(super) fn outputs(&self, job: &str) -> Option<Arc<Params>> {
@@ -249,11 +262,6 @@ impl Story {
         self.tell(Input::Cancel { run: RunId(run), by: me(), reason: None, now: false })
     }
 
-    /// What the first job of a run waits for, as the engine says it.
-    pub(super) fn wait_in_run(&self, run: u64) -> Option<Wait> {
-        self.engine.state().why_waiting(JobId { run: RunId(run), index: 0 })
-    }
-
     pub(super) fn state(&self) -> &State {
         self.engine.state()
     }
@@ -269,7 +277,9 @@ impl Story {
 
     /// The host dies and comes back: all it has is the journal.
     pub(super) fn restart(&mut self) -> &mut Story {
-        self.engine = Engine::new(self.engine.slots(), 1, State::default().replay(&self.journal));
+        let machine = Arc::clone(&self.engine.capacity().machine);
+        let state = State::default().replay(&self.journal);
+        self.engine = Engine::new(self.engine.slots(), 1, state).with_machine(machine);
         self.tell(Input::Restarted)
     }
 

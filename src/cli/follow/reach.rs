@@ -149,7 +149,7 @@ impl Reach {
             history: host.history(),
             definitions: &host.definitions(),
             state_dir: host.state_dir(),
-            slots: host.slots(),
+            capacity: &host.capacity(),
             now: now(),
         };
         sight.run(run)?.ok_or_else(|| Failure::new(OURSELVES, format!("there is no run {run}")))

@@ -47,7 +47,7 @@ impl Entry {
 pub(crate) fn all() -> Vec<Entry> {
     let mut entries = Vec::new();
     for key in SUBJECTS.iter().flat_map(|subject| subject.keys).filter(|key| key.alias_of.is_none()) {
-        entries.push(Entry::Key { path: key.name.to_owned(), key, example: key.example });
+        entries.push(Entry::Key { path: path_of(key), key, example: key.example });
         for object in key.shape.objects() {
             below(object, key.example, &mut entries);
         }
@@ -60,6 +60,16 @@ pub(crate) fn all() -> Vec<Entry> {
     entries.extend(later_of(&FILE).chain(later_of(&SETTINGS)));
     entries.extend(OBJECTS.iter().flat_map(|object| later_of(object)));
     entries
+}
+
+/// A key of `neap.yaml` that is called like one of a job is found behind this word.
+fn path_of(key: &Key) -> String {
+    let is_namesake = |other: &&Key| other.name == key.name && other.places != key.places;
+    let has_namesake = SUBJECTS.iter().flat_map(|subject| subject.keys).any(|other| is_namesake(&other));
+    match key.places == Places::SETTINGS && has_namesake {
+        true => format!("settings.{}", key.name),
+        false => key.name.to_owned(),
+    }
 }
 
 /// The keys of a smaller mapping, and of those below it. Places of tasks and children have their keys elsewhere.
@@ -183,7 +193,7 @@ mod tests {
         check("stop_signal", &["stop.signal"]);
         check("cmds", &["run"]);
         check("max_attempts", &["retry.attempts"]);
-        check("locks", &["locks", "locks"]);
+        check("locks", &["locks"]);
         check("retry.budget", &["retry.budget"]);
         check("timeot", &["timeout"]);
         check("retry.backof", &["retry.backoff"]);

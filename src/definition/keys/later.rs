@@ -25,7 +25,6 @@ pub(super) const JOB: &[Later] = &[
     later("expect", "When it should have started and ended, so that its absence is noticed."),
     until("not_before", "The moment before which it does not start.", "use `schedule` with `at`"),
     until("delay", "How long it waits before it starts.", "call `sleep` in the script"),
-    until("queue", "The queue it waits in.", "`slots` in neap.yaml limits how many jobs run at once"),
     until(
         "max_instances",
         "How many runs of the task may go on at once.",
@@ -36,7 +35,6 @@ pub(super) const JOB: &[Later] = &[
         "What may not run at the same time as others of its group.",
         "`overlap: skip` keeps a schedule from starting a second run",
     ),
-    until("locks", "What it must have to itself.", "call `flock` in the script"),
     later("resources", "What it needs of the machine, for admission."),
     later("rate_limit", "How often it may start in a stretch of time."),
     later("kind", "Whether it is a service that runs on and on."),
@@ -92,8 +90,6 @@ pub(super) const LOG: &[Later] = &[
 
 /// Of `neap.yaml`.
 pub(super) const SETTINGS: &[Later] = &[
-    until("queues", "Queues with slots of their own.", "`slots` limits how many jobs run at once"),
-    later("locks", "How many may hold a lock at once."),
     later("retention", "How long runs are remembered."),
     later("http", "Where the API listens besides its socket."),
 ];

@@ -20,6 +20,7 @@ mod schedule;
 mod schema;
 mod settings;
 mod shape;
+mod sharing;
 mod time;
 
 #[cfg(feature = "cli")]
@@ -38,6 +39,7 @@ pub(super) use process::LIMITS;
 pub(super) use results::{LOG, OUTPUT, REPEAT};
 pub(super) use schedule::ENTRY;
 pub(super) use settings::CHANNEL;
+pub(super) use sharing::{LOCK, QUEUE};
 pub(super) use time::{RETRY, STOP};
 
 /// One key.
@@ -196,6 +198,7 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     people::SUBJECT,
     environment::SUBJECT,
     process::SUBJECT,
+    sharing::SUBJECT,
     graph::SUBJECT,
     results::SUBJECT,
     after::SUBJECT,
@@ -231,6 +234,8 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &HOOK,
     &CLEANUP,
     &CHANNEL,
+    &LOCK,
+    &QUEUE,
 ];
 
 /// The top of a task file, be it a leaf or a pipeline.

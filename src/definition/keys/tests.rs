@@ -27,7 +27,8 @@ fn problems(text: &str) -> Vec<Problem> {
         ["fetch", "other", "prepare"].map(|name| Source::new(format!("tasks/{name}.yaml"), "run: ls"));
     let sources = others.into_iter().chain([Source::new("tasks/example.yaml", text)]);
     let registered = Registered::new(["resize", "send_mail"]);
-    let channel = Source::new("neap.yaml", "notify: { ops: { command: cat } }");
+    let channel =
+        Source::new("neap.yaml", "notify: { ops: { command: cat } }\nqueues: { heavy: { slots: 2 } }");
     let settings = Settings::load(&channel, Zone::utc()).0;
     Catalog::load(sources, &registered, &settings, None).problems().to_vec()
 }
@@ -87,6 +88,8 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&HOOK, "run: make\nhooks: { file: a.lua, KEY }\n"),
         (&CLEANUP, "run: make\ncleanup: { run: ls, KEY }\n"),
         (&CHANNEL, "# neap.yaml\nnotify: { a: { webhook: x, KEY } }\n"),
+        (&LOCK, "run: make\nlocks: [{ name: db, KEY }]\n"),
+        (&QUEUE, "# neap.yaml\nqueues: { heavy: { slots: 1, KEY } }\n"),
     ];
     let uses = [
         "uses: http.request\nwith: { url: 'http://x', KEY }\n",
@@ -332,6 +335,7 @@ const UNSEEN: &[(Code, &str)] = &[
     (Code::E0305, "names lead nowhere in a schema"),
     (Code::E0306, "expressions have no pattern"),
     (Code::E0307, "expressions have no pattern"),
+    (Code::E0309, "names lead nowhere in a schema"),
 ];
 
 /// The same for single files.

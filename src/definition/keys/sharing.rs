@@ -1,0 +1,59 @@
+//! What jobs share with each other, and how much of it there is.
+
+use super::{Key, Names, Object, Places, Shape, Subject};
+use crate::definition::sharing::MODES;
+
+pub(super) const SUBJECT: Subject = Subject {
+    title: "Sharing the machine",
+    about: "Who waits, and for what; [sharing](sharing.md) tells how it is decided. `neap ps` says of every job what it waits for.",
+    keys: &[
+        Key::new("queue", Shape::Filled, "The queue it waits in for a slot.")
+            .at(Places::ALL)
+            .default("default")
+            .foreign(&["pool"])
+            .more(
+                "The queue `default` has the `slots` of the host. Others stand under `queues` in neap.yaml with slots of their \
+                 own: a job in one of them takes none of the host's.",
+            )
+            .example("run: ./transcode\nqueue: heavy\n"),
+        Key::new(
+            "locks",
+            Shape::List(&Shape::Either(&[Shape::Filled, Shape::Object(&LOCK)])),
+            "What it must have to itself.",
+        )
+        .at(Places::JOBS)
+        .foreign(&["lock", "mutex", "synchronization", "semaphore"])
+        .more(
+            "Two jobs that name the same lock do not run at the same time, whatever runs they belong to. A job takes all of \
+             its locks at once, so two jobs never wait for each other, and holds them until it is done: over its tries and \
+             rounds, and while it is tidied up after. Who waits longer gets them first.",
+        )
+        .example("run: ./migrate\nlocks: [db, { name: config, mode: shared }]\n"),
+        Key::new("queues", Shape::Map(Names::Any, &Shape::Object(&QUEUE)), "Queues with slots of their own, by name.")
+            .at(Places::SETTINGS)
+            .more("Jobs stand in one of them with `queue`, and then take no slot of the host.")
+            .example("# neap.yaml\nslots: 4\nqueues:\n  heavy: { slots: 1 }\n"),
+        Key::new("locks", Shape::Map(Names::Any, &Shape::Whole(1, 10_000)), "How many jobs may hold a lock at once.")
+            .at(Places::SETTINGS)
+            .without("one for each lock")
+            .more("A lock need not stand here: `locks` of a job may name any.")
+            .example("# neap.yaml\nlocks: { gpu: 2 }\n"),
+    ],
+};
+
+/// An entry of `locks`.
+pub(in crate::definition) const LOCK: Object = Object::new(
+    "locks",
+    "a lock and how it is held",
+    &[
+        Key::new("name", Shape::Filled, "Its name.").required(),
+        Key::new("mode", Shape::Words(MODES), "How it is held.").default("exclusive"),
+    ],
+);
+
+/// An entry of `queues`.
+pub(in crate::definition) const QUEUE: Object = Object::new(
+    "queues.*",
+    "a queue",
+    &[Key::new("slots", Shape::Whole(1, 10_000), "How many of its jobs run at once.").required()],
+);

@@ -1,0 +1,168 @@
+//! What a job asks of the machine that it shares with others: the queue it stands in and the locks it must hold.
+//!
+//! How much of each there is stands in `machine.rs`; who gets it when is the engine's.
+
+use super::fields::{Checker, Field, Path, list};
+use super::keys;
+use super::problem::{Code, Finding};
+use super::tree::{Kind, Node};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// The queue of jobs that name none. It has the slots of the host.
+pub const DEFAULT_QUEUE: &str = "default";
+
+/// What a job asks of the machine before it may start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Sharing {
+    /// The queue it stands in; [`DEFAULT_QUEUE`] when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// What it must hold, all at once, each named once and in the order of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<Lock>,
+}
+
+impl Sharing {
+    /// Whether nothing is asked.
+    pub fn is_usual(&self) -> bool {
+        *self == Sharing::default()
+    }
+
+    /// The name of its queue.
+    pub fn queue(&self) -> &str {
+        self.queue.as_deref().unwrap_or(DEFAULT_QUEUE)
+    }
+}
+
+/// A lock, and how it is held.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Lock {
+    /// Its name.
+    pub name: String,
+    /// How it is held.
+    #[serde(default, skip_serializing_if = "LockMode::is_usual")]
+    pub mode: LockMode,
+}
+
+/// How a lock is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockMode {
+    /// By as many as `neap.yaml` allows, which is one unless it says more.
+    #[default]
+    Exclusive,
+    /// Together with any number of others that share it, and with nobody else.
+    Shared,
+}
+
+impl LockMode {
+    /// Whether it need not be written.
+    pub fn is_usual(&self) -> bool {
+        *self == LockMode::Exclusive
+    }
+}
+
+pub(super) const MODES: &[(&str, &str)] = &[
+    ("exclusive", "by one job, or by as many as `locks` in neap.yaml allows"),
+    ("shared", "by any number of jobs that share it, and by no other meanwhile"),
+];
+
+/// What is written about it in one place of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Written {
+    queue: Option<String>,
+    locks: Option<Vec<Lock>>,
+}
+
+impl Written {
+    /// Takes the field if it is one of these keys; gives whether it was.
+    pub(super) fn take(&mut self, field: &Field<'_>, path: &Path<'_>, checker: &mut Checker) -> bool {
+        match field.key {
+            "queue" => self.queue = queue(checker, field.value),
+            "locks" => self.locks = Some(locks(checker, field.value, path)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// What holds: of each key the nearest.
+    pub(super) fn nearest<'w>(all: impl Iterator<Item = &'w Written>) -> Sharing {
+        let all: Vec<&Written> = all.collect();
+        let queue = all.iter().find_map(|written| written.queue.clone());
+        Sharing {
+            queue: queue.filter(|queue| queue != DEFAULT_QUEUE),
+            locks: all.iter().find_map(|written| written.locks.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// The name of a queue that `neap.yaml` has.
+fn queue(checker: &mut Checker, node: &Node<'_>) -> Option<String> {
+    let name = checker.filled_text(node, "queue")?;
+    let Some(machine) = checker.machine.clone() else { return Some(name) };
+    if name == DEFAULT_QUEUE || machine.queues.contains_key(&name) {
+        return Some(name);
+    }
+    let message = format!("there is no queue `{name}`");
+    let finding = Finding::new(Code::E0309, node.span.clone(), message, "neap.yaml has no such queue");
+    let known = || machine.queues.keys().map(String::as_str).chain([DEFAULT_QUEUE]);
+    let meant = checker.meant(&name, known());
+    checker.report(finding.suggest_name(&name, meant, || {
+        format!("write it under `queues` in neap.yaml: `queues: {{ {}: {{ slots: 2 }} }}`", shown(&name))
+    }));
+    None
+}
+
+/// A name as a key in a mapping on one line.
+fn shown(name: &str) -> String {
+    super::flow::scalar(name)
+}
+
+/// A name, `{name, mode}`, or a list of these.
+fn locks(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) -> Vec<Lock> {
+    let path = above.child("locks");
+    let mut found: Vec<(Lock, Range<usize>)> = Vec::new();
+    for item in list(node) {
+        let Some(lock) = lock(checker, item, &path) else { continue };
+        match found.iter().find(|(other, _)| other.name == lock.name) {
+            Some((_, first)) => {
+                let message = format!("the lock `{}` is named twice", lock.name);
+                let finding = Finding::new(Code::E0137, item.span.clone(), message, "named again here");
+                checker.report(finding.also(first.clone(), "first named here"));
+            }
+            None => found.push((lock, item.span.clone())),
+        }
+    }
+    let mut locks: Vec<Lock> = found.into_iter().map(|(lock, _)| lock).collect();
+    locks.sort();
+    locks
+}
+
+fn lock(checker: &mut Checker, node: &Node<'_>, path: &Path<'_>) -> Option<Lock> {
+    if !matches!(node.kind, Kind::Map(_)) {
+        let name = checker.filled_text(node, "locks")?;
+        return Some(Lock { name, mode: LockMode::Exclusive });
+    }
+    let (mut name, mut mode) = (None, LockMode::Exclusive);
+    let mut is_named = false;
+    for field in checker.fields(node, path)? {
+        match field.key {
+            "name" => {
+                is_named = true;
+                name = checker.filled_text(field.value, "name");
+            }
+            "mode" => {
+                let words = [("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
+                mode = checker.choice(field.value, "mode", &words).unwrap_or_default();
+            }
+            _ => _ = checker.unknown(&field, path, &keys::LOCK),
+        }
+    }
+    if !is_named {
+        let finding =
+            Finding::new(Code::E0130, node.span.clone(), "a lock has no name", "`name` is required");
+        checker.report(finding.help("write `locks: [db]`, or `locks: [{ name: db, mode: shared }]`"));
+    }
+    Some(Lock { name: name?, mode })
+}

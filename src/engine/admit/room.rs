@@ -1,0 +1,178 @@
+//! What is free, and who gets it: the rule of admission, for whoever decides and for whoever wants to know why.
+//!
+//! Jobs are asked in the order of the queue. What a job takes is gone for those behind it. A job that cannot have all of
+//! its locks takes none, and keeps each of them from those behind it: so two short jobs, one after the other, never keep a
+//! job waiting that needs what both have. Slots are not kept: while a job waits for a lock others may run.
+
+use crate::base::JobId;
+use crate::definition::{Lock, LockMode, Machine};
+use crate::engine::state::{State, Wants};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How much there is of everything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Capacity {
+    /// The slots of the queue `default`.
+    pub slots: usize,
+    /// The other queues, and the locks.
+    pub machine: Arc<Machine>,
+}
+
+impl Capacity {
+    /// So many slots, and nothing said about queues and locks.
+    pub fn new(slots: usize) -> Capacity {
+        Capacity { slots: slots.max(1), machine: Arc::default() }
+    }
+
+    /// How many jobs of a queue run at once. A queue that is no longer there is the one of the host.
+    pub fn slots_of(&self, queue: Option<&str>) -> usize {
+        self.own_queue(queue).map_or(self.slots, |(_, slots)| slots)
+    }
+
+    /// The queue with slots of its own that is meant.
+    fn own_queue<'q>(&self, queue: Option<&'q str>) -> Option<(&'q str, usize)> {
+        let queue = queue?;
+        self.machine.queues.get(queue).map(|&slots| (queue, slots as usize))
+    }
+}
+
+/// What keeps a job from being admitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    /// No slot of its queue is free.
+    Slot,
+    /// This lock is held, or kept for the job that stands before it.
+    Lock { name: String, kept_for: Option<JobId> },
+}
+
+/// What is left while the jobs are asked.
+#[derive(Debug)]
+pub(crate) struct Room<'s> {
+    state: &'s State,
+    capacity: &'s Capacity,
+    /// Free slots of the host.
+    free: usize,
+    /// Free slots of other queues, as far as somebody asked.
+    own: BTreeMap<&'s str, usize>,
+    /// Locks, as far as somebody asked.
+    locks: BTreeMap<&'s str, Taken>,
+}
+
+/// How a lock is taken: by those who hold it, and by those before.
+#[derive(Debug)]
+struct Taken {
+    exclusive: usize,
+    shared: usize,
+    /// The first who waits for it.
+    kept_for: Option<JobId>,
+}
+
+impl<'s> Room<'s> {
+    pub(crate) fn new(state: &'s State, capacity: &'s Capacity) -> Room<'s> {
+        let free = capacity.slots.saturating_sub(state.busy_in(None, capacity));
+        Room { state, capacity, free, own: BTreeMap::new(), locks: BTreeMap::new() }
+    }
+
+    /// Gives a job what it wants, or says what it lacks and keeps its locks for it.
+    pub(crate) fn ask(&mut self, job: JobId, wants: &'s Wants) -> Result<(), Blocked> {
+        let locks = &wants.sharing.locks;
+        let lacks = locks.iter().find_map(|lock| self.lacks(lock));
+        for lock in locks {
+            self.count(lock);
+        }
+        let slot = lacks.map_or(Ok(()), Err).and_then(|()| self.take_slot(wants));
+        if slot.is_err() {
+            for lock in locks {
+                self.taken(&lock.name).kept_for.get_or_insert(job);
+            }
+        }
+        slot
+    }
+
+    fn lacks(&mut self, lock: &'s Lock) -> Option<Blocked> {
+        let most = self.capacity.machine.holders_of(&lock.name);
+        let taken = self.taken(&lock.name);
+        let is_free = match lock.mode {
+            LockMode::Exclusive => taken.shared == 0 && taken.exclusive < most,
+            LockMode::Shared => taken.exclusive == 0,
+        };
+        (!is_free).then(|| Blocked::Lock { name: lock.name.clone(), kept_for: taken.kept_for })
+    }
+
+    fn count(&mut self, lock: &'s Lock) {
+        let taken = self.taken(&lock.name);
+        match lock.mode {
+            LockMode::Exclusive => taken.exclusive += 1,
+            LockMode::Shared => taken.shared += 1,
+        }
+    }
+
+    fn taken(&mut self, lock: &'s str) -> &mut Taken {
+        let state = self.state;
+        self.locks.entry(lock).or_insert_with(|| {
+            let holders = state.holders(lock);
+            let count = |jobs: fn(&crate::engine::state::Holders) -> usize| holders.map_or(0, jobs);
+            Taken {
+                exclusive: count(|holders| holders.exclusive.len()),
+                shared: count(|holders| holders.shared.len()),
+                kept_for: None,
+            }
+        })
+    }
+
+    fn take_slot(&mut self, wants: &'s Wants) -> Result<(), Blocked> {
+        if !wants.needs_slot {
+            return Ok(());
+        }
+        let free = self.free_slots(wants);
+        *free = free.checked_sub(1).ok_or(Blocked::Slot)?;
+        Ok(())
+    }
+
+    fn free_slots(&mut self, wants: &'s Wants) -> &mut usize {
+        let (state, capacity) = (self.state, self.capacity);
+        match capacity.own_queue(wants.sharing.queue.as_deref()) {
+            None => &mut self.free,
+            Some((queue, slots)) => self
+                .own
+                .entry(queue)
+                .or_insert_with(|| slots.saturating_sub(state.busy_in(Some(queue), capacity))),
+        }
+    }
+}
+
+impl State {
+    /// The jobs that can be admitted now, in the order of the queue. Of each line that is blocked only the first is
+    /// looked at; `tell` hears of it and of what it lacks.
+    pub(crate) fn admissible<'s>(
+        &'s self,
+        capacity: &'s Capacity,
+        mut tell: impl FnMut(&'s Wants, JobId, Blocked),
+    ) -> Vec<JobId> {
+        let mut room = Room::new(self, capacity);
+        let mut lines = self.lines();
+        let mut chosen = Vec::new();
+        while let Some((job, wants)) = lines.next() {
+            match room.ask(job, wants) {
+                Ok(()) => chosen.push(job),
+                Err(blocked) => {
+                    lines.leave_out_the_rest();
+                    tell(wants, job, blocked);
+                }
+            }
+        }
+        chosen
+    }
+
+    /// How many jobs of a queue hold a slot: of the host without a name, or with that of a queue that is not there.
+    pub fn busy_in(&self, queue: Option<&str>, capacity: &Capacity) -> usize {
+        match capacity.own_queue(queue) {
+            Some((queue, _)) => self.busy_apart(queue),
+            None => {
+                let apart = capacity.machine.queues.keys().map(|queue| self.busy_apart(queue));
+                self.busy().len() - apart.sum::<usize>()
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Queues and locks.
+
+use super::told::{Story, code};
+use neap::base::{JobId, Millis, Moment, RunId};
+use neap::definition::{Cleanup, Lock, LockMode, Machine, Retry};
+use neap::engine::Wait;
+
+fn lock(name: &str, mode: LockMode) -> Lock {
+    Lock { name: name.into(), mode }
+}
+
+fn exclusive(names: &[&str]) -> Vec<Lock> {
+    names.iter().map(|name| lock(name, LockMode::Exclusive)).collect()
+}
+
+fn first_of(run: u64) -> JobId {
+    JobId { run: RunId(run), index: 0 }
+}
+
+#[test]
+fn a_lock_keeps_one_job_from_another_whatever_their_runs() {
+    let mut story = Story::new(4, &[("a", &[])]).each(|leaf| leaf.sharing.locks = exclusive(&["db"]));
+    story.at(0).submit().submit();
+    let holders = vec![(first_of(1), Moment(0))];
+    assert_eq!(story.wait_in_run(2, "a"), Some(Wait::Lock { name: "db".into(), holders, kept_for: None }));
+    story.at(5).ends("a.1", code(0));
+    story.check(
+        "
+        @0    run created
+              a queued
+              a.1 started                    -> start a.1
+        @0    run 2 created
+              a queued
+        @5    a.1 ended: exit 0
+              a finished: succeeded
+              run finished: succeeded
+              a.1 started                    -> start a.1 of run 2
+        ",
+    );
+}
+
+#[test]
+fn shared_locks_go_together_and_never_beside_another() {
+    let mut story = Story::new(9, &[("read", &[]), ("look", &[]), ("write", &[]), ("peek", &[])])
+        .each(|leaf| leaf.sharing.locks = vec![lock("db", LockMode::Shared)]);
+    story.leaf(2).sharing.locks = exclusive(&["db"]);
+    story.at(0).submit();
+    // `write` has come before `peek`, so `peek` waits although it could share with the two that go on.
+    story.at(1).ends("read.1", code(0));
+    story.at(2).ends("look.1", code(0));
+    story.at(3).ends("write.1", code(0));
+    story.check(
+        "
+        @0    run created
+              read queued
+              look queued
+              write queued
+              peek queued
+              read.1 started                 -> start read.1
+              look.1 started                 -> start look.1
+        @1    read.1 ended: exit 0
+              read finished: succeeded
+        @2    look.1 ended: exit 0
+              look finished: succeeded
+              write.1 started                -> start write.1
+        @3    write.1 ended: exit 0
+              write finished: succeeded
+              peek.1 started                 -> start peek.1
+        ",
+    );
+}
+
+#[test]
+fn neap_yaml_says_how_many_may_hold_a_lock() {
+    let mut machine = Machine::default();
+    machine.locks.insert("gpu".into(), 2);
+    let mut story = Story::new(9, &[("a", &[]), ("b", &[]), ("c", &[])])
+        .each(|leaf| leaf.sharing.locks = exclusive(&["gpu"]))
+        .machine(machine);
+    story.at(0).submit();
+    story.at(1).ends("b.1", code(0));
+    story.check(
+        "
+        @0    run created
+              a queued
+              b queued
+              c queued
+              a.1 started                    -> start a.1
+              b.1 started                    -> start b.1
+        @1    b.1 ended: exit 0
+              b finished: succeeded
+              c.1 started                    -> start c.1
+        ",
+    );
+}
+
+#[test]
+fn locks_are_taken_all_at_once_and_kept_for_who_waits_longer() {
+    let mut story = Story::new(9, &[("one", &[]), ("both", &[]), ("two", &[]), ("other", &[])]);
+    story.leaf(0).sharing.locks = exclusive(&["a"]);
+    story.leaf(1).sharing.locks = exclusive(&["a", "b"]);
+    story.leaf(2).sharing.locks = exclusive(&["b"]);
+    story.at(0).submit();
+    // `b` is free, and it is kept for `both`, which needs it together with `a`.
+    let kept_for = Some(JobId { run: RunId(1), index: 1 });
+    assert_eq!(story.wait("two"), Some(Wait::Lock { name: "b".into(), holders: Vec::new(), kept_for }));
+    let holders = vec![(first_of(1), Moment(0))];
+    assert_eq!(story.wait("both"), Some(Wait::Lock { name: "a".into(), holders, kept_for: None }));
+    story.at(1).ends("one.1", code(0));
+    story.at(2).ends("both.1", code(0));
+    story.check(
+        "
+        @0    run created
+              one queued
+              both queued
+              two queued
+              other queued
+              one.1 started                  -> start one.1
+              other.1 started                -> start other.1
+        @1    one.1 ended: exit 0
+              one finished: succeeded
+              both.1 started                 -> start both.1
+        @2    both.1 ended: exit 0
+              both finished: succeeded
+              two.1 started                  -> start two.1
+        ",
+    );
+}
+
+#[test]
+fn a_lock_is_held_over_tries_and_until_all_is_tidied_up() {
+    let mut story = Story::new(4, &[("a", &[]), ("b", &[])]).each(|leaf| {
+        leaf.sharing.locks = exclusive(&["db"]);
+        leaf.retry = Retry { attempts: 2, delay: Millis(10), ..Retry::default() };
+    });
+    story.leaf(0).cleanup = vec![Cleanup::Remove { path: "scratch".into() }];
+    story.at(0).submit();
+    story.at(1).ends("a.1", code(1));
+    story.at(11).ends("a.2", code(0));
+    story.at(12).cleaned("a");
+    story.check(
+        "
+        @0    run created
+              a queued
+              b queued
+              a.1 started                    -> start a.1
+        @1    a.1 ended: exit 1
+              a tries again @11
+        @11   a queued
+              a.2 started                    -> start a.2
+        @11   a.2 ended: exit 0
+              a tidies up                    -> clean a
+        @12   a finished: succeeded
+              b.1 started                    -> start b.1
+        ",
+    );
+}
+
+#[test]
+fn a_lock_is_still_held_after_a_restart() {
+    let mut story = Story::new(4, &[("a", &[])]).each(|leaf| leaf.sharing.locks = exclusive(&["db"]));
+    story.at(0).submit();
+    story.at(1).restart();
+    story.at(2).submit();
+    story.at(3).ends("a.1", code(0));
+    story.check(
+        "
+        @0    run created
+              a queued
+              a.1 started                    -> start a.1
+        @2    run 2 created
+              a queued
+        @3    a.1 ended: exit 0
+              a finished: succeeded
+              run finished: succeeded
+              a.1 started                    -> start a.1 of run 2
+        ",
+    );
+}
+
+#[test]
+fn a_queue_has_slots_of_its_own() {
+    let mut machine = Machine::default();
+    machine.queues.insert("heavy".into(), 1);
+    let mut story = Story::new(1, &[("h1", &[]), ("h2", &[]), ("a", &[]), ("b", &[])]).machine(machine);
+    story.leaf(0).sharing.queue = Some("heavy".into());
+    story.leaf(1).sharing.queue = Some("heavy".into());
+    story.at(0).submit();
+    let slot = |queue: Option<&str>| {
+        let queue = queue.map(str::to_owned);
+        Some(Wait::Slot { queue, busy: 1, slots: 1, ahead: 0, next: None })
+    };
+    assert_eq!((story.wait("h2"), story.wait("b")), (slot(Some("heavy")), slot(None)));
+    story.at(1).ends("a.1", code(0));
+    story.at(2).ends("h1.1", code(0));
+    story.check(
+        "
+        @0    run created
+              h1 queued
+              h2 queued
+              a queued
+              b queued
+              h1.1 started                   -> start h1.1
+              a.1 started                    -> start a.1
+        @1    a.1 ended: exit 0
+              a finished: succeeded
+              b.1 started                    -> start b.1
+        @2    h1.1 ended: exit 0
+              h1 finished: succeeded
+              h2.1 started                   -> start h2.1
+        ",
+    );
+}
+
+#[test]
+fn who_stands_before_is_named() {
+    let mut story = Story::new(1, &[("a", &[]), ("b", &[]), ("c", &[])]);
+    story.at(0).submit();
+    let next = Some(JobId { run: RunId(1), index: 1 });
+    assert_eq!(story.wait("c"), Some(Wait::Slot { queue: None, busy: 1, slots: 1, ahead: 1, next }));
+}
+
+/// A queue that is gone when a run comes to it is the one of the host.
+#[test]
+fn a_queue_that_is_no_longer_there_is_the_queue_of_the_host() {
+    let mut story =
+        Story::new(1, &[("a", &[]), ("b", &[])]).each(|leaf| leaf.sharing.queue = Some("gone".into()));
+    story.at(0).submit();
+    story.check(
+        "
+        @0    run created
+              a queued
+              b queued
+              a.1 started                    -> start a.1
+        ",
+    );
+}
