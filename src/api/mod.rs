@@ -6,6 +6,7 @@
 //! There is no TCP. The socket lies in a directory of mode 0700, has mode 0600, and a peer of another user is turned
 //! away before it is read from.
 
+mod ahead;
 mod client;
 mod eta;
 mod occupancy;
@@ -16,6 +17,7 @@ mod types;
 mod waits;
 mod why;
 
+pub use ahead::{AheadFull, AheadInfo, AheadRun};
 pub use client::{Client, ClientError, Events};
 pub use occupancy::{LockInfo, QueueInfo};
 pub use read::{Sight, cause_words, exit_code, outcome_words, skip_words};

@@ -112,6 +112,8 @@ pub(crate) enum Verb {
     History(History),
     /// Say when schedules fire next, or what a cron expression means
     Next(Next),
+    /// Say what would start when and what would wait, from schedules and usual lengths
+    Plan(Plan),
     /// Draw the jobs of a task and what they need
     Graph(Graph),
     /// Make task files of a crontab, a Taskfile or Dagu files
@@ -360,6 +362,19 @@ pub(crate) struct Next {
     /// How many
     #[arg(short = 'n', long = "count", default_value_t = 5)]
     pub(crate) count: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// Begin here, with an idle machine, instead of now; as RFC 3339, or a date and a time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// End here; a time, or a length such as 7d (a day when it is not given)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// As if the machine were so many times as fast
+    #[arg(long, value_name = "FACTOR")]
+    pub(crate) speed: Option<f64>,
 }
 
 #[derive(Debug, Args)]

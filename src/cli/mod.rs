@@ -25,6 +25,7 @@ mod ls;
 mod neutral;
 mod next;
 mod output;
+mod plan;
 mod project;
 mod ps;
 mod rest;
@@ -82,6 +83,7 @@ fn act(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Logs(args) => logs::logs(&project()?, &args, output),
         Verb::History(args) => history::history(&project()?, &args, output),
         Verb::Next(args) => next::next(directory, &args, output),
+        Verb::Plan(args) => plan::plan(&project()?, &args, output),
         Verb::Graph(args) => graph::graph(&project()?, &args, output),
         Verb::Import(args) => import::import(directory, &args, output),
         Verb::Export(args) => export::export(&project()?, &args, output),

@@ -24,7 +24,7 @@ pub(crate) fn next(
 ) -> Result<ExitCode, Failure> {
     let mut look = Look::new(output)?;
     if let Some(from) = &args.from {
-        look.now = moment(from, &look.zone)?;
+        look.now = moment(from, &look.zone, "--from")?;
     }
     match &args.what {
         None => all(&Project::find(directory)?, &look, output),
@@ -39,8 +39,8 @@ pub(crate) fn next(
 }
 
 /// RFC 3339, or a date and a time in the zone.
-fn moment(text: &str, zone: &Zone) -> Result<Moment, Failure> {
-    let once = Schedule::at(text, zone).map_err(|error| Failure::usage(format!("--from: {error}")))?;
+pub(super) fn moment(text: &str, zone: &Zone, flag: &str) -> Result<Moment, Failure> {
+    let once = Schedule::at(text, zone).map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
     Ok(once.next(Moment(0)).unwrap_or_default())
 }
 
@@ -233,9 +233,9 @@ never                       -    odd      0 0 31 2 *   in words
     #[test]
     fn a_moment_is_rfc_3339_or_civil() {
         let berlin = Zone::named("Europe/Berlin").unwrap();
-        assert_eq!(moment("2026-11-21T09:00:00Z", &berlin).unwrap(), test_look().now);
-        assert_eq!(moment("2026-11-21 10:00", &berlin).unwrap(), test_look().now);
-        assert!(moment("tomorrow", &berlin).is_err());
+        assert_eq!(moment("2026-11-21T09:00:00Z", &berlin, "--from").unwrap(), test_look().now);
+        assert_eq!(moment("2026-11-21 10:00", &berlin, "--from").unwrap(), test_look().now);
+        assert!(moment("tomorrow", &berlin, "--from").is_err());
         assert_eq!(stamp(&Zone::utc(), test_look().now), "2026-11-21T09:00:00+00:00");
         assert_eq!(stamp(&berlin, test_look().now), "2026-11-21T10:00:00+01:00");
     }

@@ -3,8 +3,10 @@
 use super::error::Failure;
 use super::output::now;
 use super::project::Project;
-use crate::api::{Client, ClientError, FireInfo, RunInfo, Selected, Selector, Sight, TaskInfo, Why};
-use crate::base::{RunId, TaskName};
+use crate::api::{
+    AheadInfo, Client, ClientError, FireInfo, RunInfo, Selected, Selector, Sight, TaskInfo, Why,
+};
+use crate::base::{Moment, RunId, TaskName};
 use crate::engine::{Capacity, State};
 use crate::host::{Definitions, Live, definitions};
 use crate::store::{History, RunFilter};
@@ -116,6 +118,11 @@ impl See {
             Some(host) => Ok(host.get("/api/v1/problems").await?),
             None => self.sight(|sight| sight.definitions.problems().map(ToString::to_string).collect()),
         }
+    }
+
+    /// What would start when. The files and the history tell, also beside a host.
+    pub(crate) fn ahead(&self, from: Option<Moment>, to: Moment, speed: f64) -> Result<AheadInfo, Failure> {
+        Ok(self.sight(|sight| sight.ahead(from, to, speed))??)
     }
 
     /// Why a task, a run or a job is not running.

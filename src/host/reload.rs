@@ -252,7 +252,7 @@ impl Inner {
 
 /// The schedules of a catalog, each with the run it creates. One whose plan cannot be made is left out: the reason is
 /// a problem of the catalog already.
-fn armed(catalog: &Catalog) -> Vec<Armed> {
+pub(super) fn armed(catalog: &Catalog) -> Vec<Armed> {
     let timetables =
         catalog.tasks().flat_map(|task| task.timetables.iter().map(move |timetable| (task, timetable)));
     timetables

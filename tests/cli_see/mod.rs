@@ -1,5 +1,6 @@
 //! The commands that look, from outside: the real program on a project with a real past.
 
+mod ahead;
 mod next;
 mod support;
 mod why;
