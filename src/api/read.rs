@@ -111,7 +111,7 @@ impl Sight<'_> {
                 (RunState::Cancelling, Some(who(&by.0, reason.as_deref(), "cancelled")))
             }
             RunPhase::Going if has_started => (RunState::Running, None),
-            RunPhase::Going => (RunState::Queued, None),
+            RunPhase::Going => (RunState::Queued, self.turn(id)),
         };
         RunInfo {
             state,
@@ -124,6 +124,13 @@ impl Sight<'_> {
             queued_ms: if has_started { 0 } else { (self.now - run.created).0 },
             ..blank(id, &plan.task, run.number, &run.trigger, &run.by.0, run.reason.clone(), run.created)
         }
+    }
+
+    /// Why nothing of a run starts yet, when its groups have no room.
+    fn turn(&self, id: RunId) -> Option<String> {
+        let wait = self.live.state.turn(id)?;
+        let job = JobId { run: id, index: 0 };
+        Some(format!("waits for {}", wait_words(&wait, &self.live.state, job, self.now)))
     }
 
     fn live_jobs(&self, id: RunId, run: &Run, rows: &[JobRow]) -> Result<Vec<JobInfo>, StoreError> {

@@ -197,6 +197,7 @@ impl From<SubmitError> for Denial {
                 StatusCode::NOT_FOUND
             }
             SubmitError::StillGoing(_) | SubmitError::NothingFailed(_) => StatusCode::CONFLICT,
+            SubmitError::Refused { .. } => StatusCode::LOCKED,
             SubmitError::Params(_) => StatusCode::BAD_REQUEST,
             SubmitError::Broken { .. } | SubmitError::Plan(_) => StatusCode::UNPROCESSABLE_ENTITY,
             SubmitError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -23,8 +23,8 @@ Runs are named by id (k3v), by task for its latest (nightly), by number
 :running. A job is named behind the run: nightly#127/dump.
 
 Exit codes: 0 ok; 1 failed without a code of its own, or findings; 2 bad usage.
-`run`, `exec` and `wait` exit with the code of the job that failed first; 124 it
-timed out; 125 neap itself failed; 126 not executable; 127 not found; 128+n
+`run`, `exec` and `wait` exit with the code of the job that failed first; 75 no run
+was started, because others go on; 124 it timed out; 125 neap itself failed; 126 not executable; 127 not found; 128+n
 killed by signal n; 130 by Ctrl-C; 143 cancelled.
 
 Start here: neap init && neap run hello";

@@ -78,7 +78,7 @@ fn job_cell(run: &RunInfo) -> Cell {
         }
         return words.into();
     }
-    if let (RunState::Paused | RunState::Cancelling, Some(why)) = (run.state, &run.why) {
+    if let (RunState::Paused | RunState::Cancelling | RunState::Queued, Some(why)) = (run.state, &run.why) {
         return styled(why.as_str(), ODD);
     }
     match run.jobs.iter().find(|job| job.waits_for.is_some()) {

@@ -11,6 +11,7 @@ use super::secret::Secret;
 use super::sharing::Sharing;
 use super::spread::Spread;
 use super::stdin::Stdin;
+use super::turns::Turns;
 use crate::base::{Millis, TaskName};
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub struct Task {
     pub params: Vec<Param>,
     /// When runs are created without anybody asking.
     pub timetables: Vec<Timetable>,
+    /// How its runs take turns.
+    pub turns: Turns,
     /// The leaves in the order they were written. A leaf task has exactly one, which bears the task's own name.
     pub leaves: Vec<Arc<Leaf>>,
     /// Whether `leaves` are children of a pipeline.

@@ -14,7 +14,8 @@ impl Engine {
         if is_first {
             self.emit(Event::RunCancelled { run, by, reason });
         }
-        let spares = is_first || !now;
+        // What runs whatever happens has nothing to do after a run that never began.
+        let spares = (is_first || !now) && !self.state.runs[&run].is_waiting;
         for index in self.in_order_of_end(run, spares) {
             let job = JobId { run, index };
             if !(spares && self.runs_always(job)) {

@@ -4,7 +4,7 @@
 //! of meaning is a new variant, never an edit of an old one.
 
 use crate::base::{AttemptId, Bytes, JobId, Millis, Moment, RunId, TaskName};
-use crate::definition::{Cleanup, Leaf, Params, Signal};
+use crate::definition::{Cleanup, GroupName, Leaf, Params, Signal};
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -25,6 +25,10 @@ pub struct Record {
 pub enum Event {
     /// A run exists from now on.
     RunCreated(Box<NewRun>),
+    /// A run that waited for its turn begins.
+    RunBegan { run: RunId },
+    /// A run was not created, because its group has no room.
+    RunRefused(Box<Refused>),
     /// Nothing of the run starts until it is resumed; what runs goes on.
     RunPaused { run: RunId, by: Author, reason: Option<String> },
     /// The run goes on.
@@ -174,6 +178,25 @@ pub struct NewRun {
     /// run is cancelled and not taken up by the next host.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bound: bool,
+    /// It may not begin yet: its groups have no room.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
+}
+
+/// A run that was not created, because its group has no room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// What was asked for.
+    pub task: TaskName,
+    /// Who asked.
+    pub by: Author,
+    /// The group.
+    pub group: GroupName,
+    /// The oldest run in it.
+    pub run: RunId,
+    /// Whether that counts as an error.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fails: bool,
 }
 
 /// A plan by its content: the journal names it by hash and keeps each content once.
@@ -231,7 +254,13 @@ impl<'de> Deserialize<'de> for PlanRef {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<PlanRef, D::Error> {
         let hash = Arc::<str>::deserialize(deserializer)?;
         let task = TaskName::new("unread").expect("a plain word is a name");
-        let plan = Plan { task, definition: "".into(), params: Default::default(), nodes: Vec::new() };
+        let plan = Plan {
+            task,
+            definition: "".into(),
+            params: Default::default(),
+            groups: Vec::new(),
+            nodes: Vec::new(),
+        };
         Ok(PlanRef { hash, plan: Arc::new(plan) })
     }
 }
@@ -295,6 +324,8 @@ pub enum SlotSkip {
     Overlap { run: RunId },
     /// The task's schedules were paused.
     Paused,
+    /// Its group had no room; this is the oldest run in it.
+    Crowded { run: RunId, group: GroupName },
 }
 
 /// How an attempt ended, as the runner saw it.
@@ -558,7 +589,8 @@ impl Event {
     pub fn run(&self) -> Option<RunId> {
         match self {
             Event::RunCreated(new) => Some(new.run),
-            Event::RunPaused { run, .. }
+            Event::RunBegan { run }
+            | Event::RunPaused { run, .. }
             | Event::RunResumed { run, .. }
             | Event::RunCancelled { run, .. }
             | Event::RunFinished { run, .. } => Some(*run),
@@ -584,7 +616,8 @@ impl Event {
             | Event::SlotSkipped { .. }
             | Event::SlotsMissed { .. }
             | Event::TaskPaused { .. }
-            | Event::TaskResumed { .. } => None,
+            | Event::TaskResumed { .. }
+            | Event::RunRefused(_) => None,
         }
     }
 }

@@ -4,12 +4,14 @@
 
 mod holders;
 mod lines;
+mod turns;
 
 pub use holders::Holders;
 pub use lines::Wants;
+pub use turns::Crowd;
 
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
-use crate::definition::{Leaf, Params, When};
+use crate::definition::{GroupName, Leaf, Params, When};
 use crate::engine::gate::{Judged, Tally, judge};
 use crate::engine::{
     Author, Cell, Event, Fingerprint, NewRun, Outcome, OwedCleanup, Phase, PlanRef, Question, Record,
@@ -21,6 +23,7 @@ use lines::{Lines, Merged};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
+use turns::Crowds;
 
 /// Everything that is going on, and the counters that must never go back.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +48,8 @@ pub struct State {
     busy: BTreeSet<JobId>,
     /// Locks that are held, and slots of queues that have their own. An index: `enter` keeps it.
     held: Held,
+    /// The groups that the unfinished runs belong to. An index.
+    crowds: Crowds,
     /// The unfinished runs of each task. An index.
     by_task: BTreeMap<TaskName, BTreeSet<RunId>>,
 }
@@ -79,6 +84,8 @@ pub struct Run {
     pub bound: bool,
     /// When it was created.
     pub created: Moment,
+    /// Whether it may not begin yet, because its groups have no room.
+    pub is_waiting: bool,
     /// Whether it goes on, is held, or is being cancelled.
     pub phase: RunPhase,
     /// Whether its jobs run although they are up to date.
@@ -192,6 +199,7 @@ impl Default for State {
             slotless: BTreeSet::new(),
             busy: BTreeSet::new(),
             held: Held::default(),
+            crowds: Crowds::default(),
             by_task: BTreeMap::new(),
         }
     }
@@ -261,6 +269,16 @@ impl State {
         self.held.locks.iter().map(|(name, holders)| (name.as_str(), holders))
     }
 
+    /// The unfinished runs of this group.
+    pub fn crowd(&self, group: &GroupName) -> Option<&Crowd> {
+        self.crowds.groups.get(group)
+    }
+
+    /// The groups in which a run waits for its turn.
+    pub fn crowded(&self) -> impl Iterator<Item = &GroupName> {
+        self.crowds.crowded.iter()
+    }
+
     /// How many jobs that name this queue hold a slot.
     pub(crate) fn busy_apart(&self, queue: &str) -> usize {
         self.held.slots.get(queue).map_or(0, BTreeSet::len)
@@ -298,6 +316,7 @@ impl State {
     pub fn apply(&mut self, at: Moment, event: &Event) {
         match event {
             Event::RunCreated(new) => self.create(at, new),
+            Event::RunBegan { run } => self.begin(*run),
             Event::RunPaused { run, by, reason } => {
                 let pause = Pause { by: by.clone(), reason: reason.clone(), since: at };
                 self.set_run_phase(*run, RunPhase::Paused(pause));
@@ -388,6 +407,7 @@ impl State {
             Event::TaskResumed { task, .. } => {
                 self.resting.remove(task);
             }
+            Event::RunRefused(_) => {}
         }
     }
 
@@ -408,6 +428,7 @@ impl State {
             priority: new.priority,
             bound: new.bound,
             created: at,
+            is_waiting: new.waits,
             phase: RunPhase::Going,
             force: new.force,
             jobs: nodes.iter().map(|node| Job::new(at, node.needs.len() as u32)).collect(),
@@ -416,6 +437,7 @@ impl State {
             open: nodes.len(),
             dependants: Arc::new(dependants),
         };
+        self.crowds.come(new.run, &run.plan.plan().groups, new.waits);
         let task = &run.plan.plan().task;
         self.by_task.entry(task.clone()).or_default().insert(new.run);
         let number = self.numbers.entry(task.clone()).or_default();
@@ -505,6 +527,7 @@ impl State {
 
     fn forget(&mut self, id: RunId) {
         let Some(run) = self.runs.remove(&id) else { return };
+        self.crowds.leave(id, &run.plan.plan().groups);
         let task = &run.plan.plan().task;
         if let Some(runs) = self.by_task.get_mut(task) {
             runs.remove(&id);
@@ -512,6 +535,13 @@ impl State {
                 self.by_task.remove(task);
             }
         }
+    }
+
+    fn begin(&mut self, id: RunId) {
+        let run = self.run_mut(id);
+        run.is_waiting = false;
+        let plan = run.plan.clone();
+        self.crowds.begin(id, &plan.plan().groups);
     }
 
     /// A cursor never goes back, whatever the clock does.
@@ -628,6 +658,11 @@ impl State {
 }
 
 impl Run {
+    /// What people call it: `nightly#128`.
+    pub fn name(&self) -> String {
+        format!("{}#{}", self.plan.plan().task, self.number)
+    }
+
     /// For each job, who needs it.
     pub fn dependants(&self) -> &Arc<Vec<Vec<Dependant>>> {
         &self.dependants

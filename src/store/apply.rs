@@ -74,7 +74,9 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         | Event::RoundScheduled { .. }
         | Event::RetryScheduled { .. }
         | Event::CleanupOwed { .. }
-        | Event::CleanupStarted { .. } => Ok(()),
+        | Event::CleanupStarted { .. }
+        | Event::RunBegan { .. }
+        | Event::RunRefused(_) => Ok(()),
     }
 }
 

@@ -127,6 +127,7 @@ pub(super) fn skip_columns(why: &SlotSkip) -> (&'static str, Option<RunId>) {
     match why {
         SlotSkip::Overlap { run } => ("overlap", Some(*run)),
         SlotSkip::Paused => ("paused", None),
+        SlotSkip::Crowded { run, group: _ } => ("crowded", Some(*run)),
     }
 }
 

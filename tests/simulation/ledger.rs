@@ -1,6 +1,7 @@
 //! The onlooker: holds every event against what was seen before.
 
 use super::rules::{Says, fates, says};
+use super::turns::Turns;
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{Leaf, Rule};
 use neap::engine::{
@@ -22,6 +23,8 @@ pub(super) struct Ledger {
     parents: BTreeMap<JobId, JobId>,
     /// Jobs that wait no more for others.
     released: BTreeSet<JobId>,
+    /// Which runs have had their turn.
+    turns: Turns,
     /// Jobs of which an attempt was started, and those with such a cell.
     pub(super) begun: BTreeSet<JobId>,
     /// Jobs that nobody needs any more.
@@ -65,11 +68,13 @@ impl Ledger {
 
     /// Whether the job also runs in a run that is being cancelled, and nobody hurries that.
     pub(super) fn is_spared(&self, job: JobId) -> bool {
-        self.node(job).leaf.rule == Rule::Always && !self.hurried.contains(&job.run)
+        let has_begun = !self.turns.never_begun.contains(&job.run);
+        has_begun && self.node(job).leaf.rule == Rule::Always && !self.hurried.contains(&job.run)
     }
 
     /// Writes down one event.
     pub(super) fn observe(&mut self, record: &Record) {
+        self.turns.observe(&record.event);
         match &record.event {
             Event::RunCreated(new) => self.run_created(new),
             Event::JobPreparing { job } => {
@@ -152,7 +157,9 @@ impl Ledger {
             | Event::HookAsked { .. }
             | Event::CleanupStarted { .. }
             | Event::TaskPaused { .. }
-            | Event::TaskResumed { .. } => {}
+            | Event::TaskResumed { .. }
+            | Event::RunBegan { .. }
+            | Event::RunRefused(_) => {}
         }
     }
 
@@ -178,6 +185,7 @@ impl Ledger {
     /// It waits no more for others. Later it is queued again and again, for its tries and rounds.
     fn let_go(&mut self, job: JobId) {
         self.goes_on(job, "let go");
+        assert!(!self.turns.never_begun.contains(&job.run), "{job:?} was let go before the turn of its run");
         if !self.released.insert(job) {
             return;
         }

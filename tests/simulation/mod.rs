@@ -9,6 +9,7 @@ mod plans;
 mod promises;
 mod rules;
 mod sharing;
+mod turns;
 
 use ledger::Ledger;
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
@@ -166,7 +167,9 @@ impl World {
         let holders = state.going().count() + state.locks().count();
         for (id, run) in &state.runs {
             let is_queued = run.jobs.iter().any(|job| job.phase == Phase::Queued);
-            let serving = run.jobs.iter().any(|job| job.phase.is_live()) || (is_queued && holders > 0);
+            let serving = run.is_waiting
+                || run.jobs.iter().any(|job| job.phase.is_live())
+                || (is_queued && holders > 0);
             assert!(serving, "{id:?} is stuck: {run:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! Random plans: what people could write, and what nobody would.
 
 use super::sharing::random_sharing;
+use super::turns::random_groups;
 use neap::base::{Millis, TaskName};
 use neap::definition::{
     Action, Again, Cleanup, Hook, Leaf, OnHookError, Over, Params, Repeat, Retry, Rule, Sharing, Signal,
@@ -36,7 +37,13 @@ pub(super) fn random_plan(rng: &mut Rng, number: u64) -> Plan {
             nodes.push(Node::new(Arc::new(leaf), (0..index as u32).collect()));
         }
     }
-    Plan { task, definition: format!("{number}").into(), params: Params::new(), nodes }
+    Plan {
+        definition: format!("{number}").into(),
+        params: Params::new(),
+        groups: random_groups(rng, &task),
+        nodes,
+        task,
+    }
 }
 
 fn random_node(rng: &mut Rng, task: &TaskName, index: usize) -> Node {

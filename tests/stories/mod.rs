@@ -10,6 +10,7 @@ mod preparing;
 mod rounds;
 mod sharing;
 mod told;
+mod turns;
 
 use neap::base::Millis;
 use neap::definition::{Cleanup, Hook, OnHookError, Retry};

@@ -2,8 +2,8 @@
 
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{
-    Action, Catalog, Leaf, Machine, Over, Overlap, Params, Registered, Rule, Settings, Signal, Source,
-    Spread, Stop, When,
+    Action, Catalog, Leaf, Machine, Over, Overlap, Params, Registered, Rule, RunGroup, Settings, Signal,
+    Source, Spread, Stop, When,
 };
 use neap::engine::{
     Answer, Armed, Author, Cause, Effect, Engine, Event, Exit, Input, Order, Outcome, PlanRef, Preparation,
@@ -36,7 +36,13 @@ impl Story {
     pub(super) fn with_seed(seed: u64, slots: usize, jobs: &[(&str, &[u32])]) -> Story {
         let nodes = jobs.iter().map(|&(name, needs)| Node::new(Arc::new(leaf(name)), needs.to_vec()));
         let task = TaskName::new("t").unwrap();
-        let plan = Plan { task, definition: "d".into(), params: Params::new(), nodes: nodes.collect() };
+        let plan = Plan {
+            task,
+            definition: "d".into(),
+            params: Params::new(),
+            groups: Vec::new(),
+            nodes: nodes.collect(),
+        };
         let engine = Engine::new(slots, seed, State::default());
         let names = jobs.iter().map(|(name, _)| (*name).to_owned()).collect();
         Story { engine, plan, journal: Vec::new(), names, now: 0, told: String::new() }
@@ -211,6 +217,20 @@ impl Story {
         self.tell(Input::Decide { attempt, approved, by: me(), reason })
     }
 
+    /// The groups that its runs belong to.
+    pub(super) fn groups(mut self, groups: Vec<RunGroup>) -> Story {
+        self.plan.groups = groups;
+        self
+    }
+
+    pub(super) fn cancel_run(&mut self, run: u64) -> &mut Story {
+        self.tell(Input::Cancel { run: RunId(run), by: me(), reason: None, now: false })
+    }
+
+    pub(super) fn pause_run(&mut self, run: u64) -> &mut Story {
+        self.tell(Input::Pause { run: RunId(run), by: me(), reason: None })
+    }
+
     /// What jobs share besides the slots.
     pub(super) fn machine(mut self, machine: Machine) -> Story {
         self.engine = self.engine.with_machine(Arc::new(machine));
@@ -249,10 +269,19 @@ impl Story {
     }
 
     pub(super) fn schedule_every(&mut self, ms: u64) -> &mut Story {
+        self.schedule(ms, Overlap::Skip)
+    }
+
+    /// Whatever goes on does not keep a slot from its run.
+    pub(super) fn schedule_allowing(&mut self, ms: u64) -> &mut Story {
+        self.schedule(ms, Overlap::Allow)
+    }
+
+    fn schedule(&mut self, ms: u64, overlap: Overlap) -> &mut Story {
         let plan = PlanRef::new(Arc::new(self.plan.clone()));
         let schedule = Schedule::every(Millis(ms)).unwrap();
         let key = ScheduleKey("t".into());
-        self.tell(Input::Schedules(vec![Armed { key, schedule, plan, overlap: Overlap::Skip }]))
+        self.tell(Input::Schedules(vec![Armed { key, schedule, plan, overlap }]))
     }
 
     pub(super) fn schedule_nothing(&mut self) -> &mut Story {
@@ -319,12 +348,17 @@ impl Story {
             Event::RunCreated(new) => match &new.trigger {
                 Trigger::Schedule { slot, .. } => format!("{} created for @{}", run(new.run), slot.0),
                 Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {
-                    format!("{} created", run(new.run))
+                    format!("{} created{}", run(new.run), if new.waits { ", waits" } else { "" })
                 }
             },
-            Event::RunPaused { by, .. } => format!("run paused by {by}"),
+            Event::RunBegan { run: id } => format!("{} begins", run(*id)),
+            Event::RunRefused(refused) => {
+                let word = if refused.fails { "an error" } else { "skipped" };
+                format!("{} refused because of run {}: {word}", refused.task, refused.run.0)
+            }
+            Event::RunPaused { run: id, by, .. } => format!("{} paused by {by}", run(*id)),
             Event::RunResumed { .. } => "run resumed".into(),
-            Event::RunCancelled { by, .. } => format!("run cancelled by {by}"),
+            Event::RunCancelled { run: id, by, .. } => format!("{} cancelled by {by}", run(*id)),
             Event::RunFinished { run: id, outcome } => {
                 format!("{} finished: {}", run(*id), self.run_outcome(outcome))
             }
@@ -364,6 +398,9 @@ impl Story {
             Event::ScheduleDisarmed { key } => format!("disarmed {key}"),
             Event::SlotSkipped { slot, why: SlotSkip::Overlap { run }, .. } => {
                 format!("slot @{} skipped: run {} goes on", slot.0, run.0)
+            }
+            Event::SlotSkipped { slot, why: SlotSkip::Crowded { run, .. }, .. } => {
+                format!("slot @{} skipped: no room beside run {}", slot.0, run.0)
             }
             Event::SlotSkipped { slot, why: SlotSkip::Paused, .. } => {
                 format!("slot @{} skipped: paused", slot.0)

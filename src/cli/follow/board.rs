@@ -207,7 +207,9 @@ impl Board {
             | Event::SlotSkipped { .. }
             | Event::SlotsMissed { .. }
             | Event::TaskPaused { .. }
-            | Event::TaskResumed { .. } => None,
+            | Event::TaskResumed { .. }
+            | Event::RunBegan { .. }
+            | Event::RunRefused(_) => None,
         }
     }
 

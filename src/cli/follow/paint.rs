@@ -308,6 +308,7 @@ mod tests {
             reused_outputs: Default::default(),
             force: false,
             bound: false,
+            waits: false,
         };
         let created = (0, Event::RunCreated(Box::new(created)));
         for (at, event) in std::iter::once(created).chain(events) {

@@ -95,6 +95,10 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
         Event::TaskPaused { task, by, reason } => {
             format!("the schedules of {task} were paused by {by}{}", because(reason.as_deref()))
         }
+        Event::RunBegan { .. } => "the run begins: it was its turn".into(),
+        Event::RunRefused(refused) => {
+            format!("no run of {} for {}: {} has no room", refused.task, refused.by, refused.group)
+        }
         Event::TaskResumed { task, by } => format!("the schedules of {task} were resumed by {by}"),
     }
 }

@@ -31,16 +31,6 @@ pub(super) const JOB: &[Later] = &[
     later("expect", "When it should have started and ended, so that its absence is noticed."),
     until("not_before", "The moment before which it does not start.", "use `schedule` with `at`"),
     until("delay", "How long it waits before it starts.", "call `sleep` in the script"),
-    until(
-        "max_instances",
-        "How many runs of the task may go on at once.",
-        "`overlap: skip` keeps a schedule from starting a second run",
-    ),
-    until(
-        "concurrency",
-        "What may not run at the same time as others of its group.",
-        "`overlap: skip` keeps a schedule from starting a second run",
-    ),
     later("resources", "What it needs of the machine, for admission."),
     later("rate_limit", "How often it may start in a stretch of time."),
     later("kind", "Whether it is a service that runs on and on."),

@@ -37,7 +37,7 @@ pub(super) use graph::{FOREACH, JOIN, NEED, PRECONDITION, STRATEGY};
 pub(super) use process::LIMITS;
 pub(super) use results::{LOG, OUTPUT, REPEAT};
 pub(super) use settings::CHANNEL;
-pub(super) use sharing::{LOCK, QUEUE};
+pub(super) use sharing::{CONCURRENCY, LOCK, QUEUE};
 pub(super) use time::{ENTRY, RETRY, STOP};
 
 /// One key.
@@ -232,6 +232,7 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &HOOK,
     &CLEANUP,
     &CHANNEL,
+    &CONCURRENCY,
     &LOCK,
     &QUEUE,
 ];
