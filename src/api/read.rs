@@ -116,6 +116,7 @@ impl Sight<'_> {
         RunInfo {
             state,
             why,
+            priority: run.priority,
             params: plan.params.clone(),
             definition: plan.definition.to_string(),
             jobs_total: run.jobs.len(),
@@ -343,6 +344,7 @@ fn blank(
         retry_of,
         by: crate::engine::Author(by.clone()),
         reason,
+        priority: None,
         params: BTreeMap::new(),
         definition: String::new(),
         created: Time(created),
@@ -482,6 +484,7 @@ pub fn cause_words(cause: &Cause) -> String {
         Cause::Cell { .. } => "one of its cells failed".into(),
         Cause::Rejected { by, reason } => who(&by.0, reason.as_deref(), "rejected"),
         Cause::Unmet { rounds } => format!("not there after {rounds} rounds"),
+        Cause::QueuedTooLong { waited } => format!("waited {waited} in the queue"),
         Cause::Limit { which, most } => format!("killed: {}", which.words(*most)),
     }
 }
@@ -491,7 +494,7 @@ pub fn exit_code(cause: &Cause) -> i32 {
     match cause {
         Cause::Exit { code } => *code,
         Cause::Signal { signal } => 128 + signal.0,
-        Cause::TimedOut | Cause::Stalled => 124,
+        Cause::TimedOut | Cause::Stalled | Cause::QueuedTooLong { .. } => 124,
         Cause::NotSpawned { why: NotSpawned::NotFound, .. } => 127,
         Cause::NotSpawned { why: NotSpawned::NotExecutable, .. } => 126,
         Cause::NotSpawned { why: NotSpawned::Other, .. } | Cause::Lost => 125,

@@ -44,6 +44,17 @@ pub fn wait_words(wait: &Wait, state: &State, job: JobId, now: Moment) -> String
     }
 }
 
+/// `high`, or the number where there is no word.
+pub fn priority_word(priority: i32) -> String {
+    match priority {
+        -10 => "low".into(),
+        0 => "normal".into(),
+        10 => "high".into(),
+        50 => "urgent".into(),
+        number => number.to_string(),
+    }
+}
+
 /// `nightly#128/dump`; a task that is one job has no name of a job.
 pub(super) fn full_name(state: &State, job: JobId) -> String {
     let Some(run) = state.runs.get(&job.run) else { return job.run.to_string() };

@@ -123,6 +123,9 @@ pub struct Leaf {
     /// How its process is held.
     #[serde(default, skip_serializing_if = "Process::is_usual")]
     pub process: Process,
+    /// How long it may wait in the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_queue: Option<Millis>,
     /// What it asks of the machine that it shares with others.
     #[serde(default, skip_serializing_if = "Sharing::is_usual")]
     pub sharing: Sharing,
@@ -181,6 +184,7 @@ impl Leaf {
             stop: Stop::default(),
             log: Log::default(),
             process: Process::default(),
+            timeout_queue: None,
             sharing: Sharing::default(),
             retry: Retry::default(),
             hooks: Vec::new(),

@@ -25,6 +25,8 @@ pub struct Record {
 pub enum Event {
     /// A run exists from now on.
     RunCreated(Box<NewRun>),
+    /// The priority of all jobs of a run is another one from now on.
+    RunPrioritised { run: RunId, priority: i32, by: Author },
     /// A run that waited for its turn begins.
     RunBegan { run: RunId },
     /// A run was not created, because its group has no room.
@@ -440,6 +442,8 @@ pub enum Cause {
     TimedOut,
     /// It showed no sign of life for too long.
     Stalled,
+    /// It waited in the queue for longer than it may.
+    QueuedTooLong { waited: Millis },
     /// It could not be started.
     NotSpawned { why: NotSpawned, message: String },
     /// The host died and nobody saw how it ended.
@@ -590,6 +594,7 @@ impl Event {
         match self {
             Event::RunCreated(new) => Some(new.run),
             Event::RunBegan { run }
+            | Event::RunPrioritised { run, .. }
             | Event::RunPaused { run, .. }
             | Event::RunResumed { run, .. }
             | Event::RunCancelled { run, .. }

@@ -105,6 +105,7 @@ impl Engine {
         match input {
             Input::Submit(submission) => self.submit(submission),
             Input::Cancel { run, by, reason, now } => self.cancel(run, by, reason, now),
+            Input::Prioritise { run, priority, by } => self.prioritise(run, priority, by),
             Input::Pause { run, by, reason } => self.pause(run, by, reason),
             Input::Resume { run, by } => self.resume(run, by),
             Input::PauseJob { job, by, reason } => self.pause_job(job, by, reason),

@@ -137,6 +137,8 @@ pub struct Job {
     pub owed: Vec<OwedCleanup>,
     /// Since when it is in this phase.
     pub since: Moment,
+    /// Until when it may wait in the queue. Derived from when it came there.
+    pub queued_until: Option<Moment>,
     /// When its first attempt started.
     pub started: Option<Moment>,
     /// What was found out about it before it started.
@@ -316,14 +318,15 @@ impl State {
     pub fn apply(&mut self, at: Moment, event: &Event) {
         match event {
             Event::RunCreated(new) => self.create(at, new),
+            Event::RunPrioritised { run, priority, .. } => self.prioritise(*run, *priority),
             Event::RunBegan { run } => self.begin(*run),
             Event::RunPaused { run, by, reason } => {
                 let pause = Pause { by: by.clone(), reason: reason.clone(), since: at };
-                self.set_run_phase(*run, RunPhase::Paused(pause));
+                self.set_run_phase(at, *run, RunPhase::Paused(pause));
             }
-            Event::RunResumed { run, .. } => self.set_run_phase(*run, RunPhase::Going),
+            Event::RunResumed { run, .. } => self.set_run_phase(at, *run, RunPhase::Going),
             Event::RunCancelled { run, by, reason } => {
-                self.set_run_phase(*run, RunPhase::Cancelling { by: by.clone(), reason: reason.clone() });
+                self.set_run_phase(at, *run, RunPhase::Cancelling { by: by.clone(), reason: reason.clone() });
             }
             Event::RunFinished { run, .. } => self.forget(*run),
             Event::JobPreparing { job } => self.enter(at, *job, Phase::Preparing { since: at }),
@@ -550,7 +553,35 @@ impl State {
         *cursor = (*cursor).max(slot);
     }
 
-    fn set_run_phase(&mut self, id: RunId, phase: RunPhase) {
+    /// The jobs that are queued find their new places; how long they wait goes on.
+    fn prioritise(&mut self, id: RunId, priority: i32) {
+        let run = &self.runs[&id];
+        let is_held = matches!(run.phase, RunPhase::Paused(_));
+        let queued = run.jobs.iter().enumerate().filter(|(_, job)| job.phase == Phase::Queued && !is_held);
+        let queued: Vec<JobId> = queued.map(|(index, _)| JobId { run: id, index: index as u32 }).collect();
+        queued.iter().for_each(|job| self.unqueue(*job));
+        self.run_mut(id).priority = Some(priority);
+        queued.iter().for_each(|job| self.requeue(*job));
+    }
+
+    /// From now on it waits, perhaps not for ever.
+    fn start_waiting(&mut self, at: Moment, id: JobId) {
+        self.requeue(id);
+        if let Some(patience) = self.leaf(id).timeout_queue {
+            self.job_mut(id).queued_until = Some(at + patience);
+            self.deadlines.insert((at + patience, id));
+        }
+    }
+
+    fn stop_waiting(&mut self, id: JobId) {
+        self.unqueue(id);
+        if let Some(until) = self.job_mut(id).queued_until.take() {
+            self.deadlines.remove(&(until, id));
+        }
+    }
+
+    fn set_run_phase(&mut self, at: Moment, id: RunId, phase: RunPhase) {
+        let was_held = matches!(self.runs[&id].phase, RunPhase::Paused(_));
         self.run_mut(id).phase = phase;
         let run = &self.runs[&id];
         let is_held = matches!(run.phase, RunPhase::Paused(_));
@@ -558,9 +589,9 @@ impl State {
             let job = JobId { run: id, index };
             if self.job(job).phase == Phase::Queued {
                 if is_held {
-                    self.unqueue(job);
-                } else {
-                    self.requeue(job);
+                    self.stop_waiting(job);
+                } else if was_held {
+                    self.start_waiting(at, job);
                 }
             }
         }
@@ -615,10 +646,10 @@ impl State {
         job.since = at;
         let last = std::mem::replace(&mut job.phase, next.clone());
         if last == Phase::Queued {
-            self.unqueue(id);
+            self.stop_waiting(id);
         }
         if next == Phase::Queued && !is_held {
-            self.requeue(id);
+            self.start_waiting(at, id);
         }
         if let Some(at) = last.deadline() {
             self.deadlines.remove(&(at, id));
@@ -723,6 +754,7 @@ impl Job {
             rounds: 0,
             owed: Vec::new(),
             since: at,
+            queued_until: None,
             started: None,
             prepared: None,
             outputs: None,

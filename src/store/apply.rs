@@ -76,6 +76,7 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         | Event::CleanupOwed { .. }
         | Event::CleanupStarted { .. }
         | Event::RunBegan { .. }
+        | Event::RunPrioritised { .. }
         | Event::RunRefused(_) => Ok(()),
     }
 }

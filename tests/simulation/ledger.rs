@@ -45,6 +45,8 @@ pub(super) struct Ledger {
     rounds: BTreeMap<JobId, u32>,
     decisions: BTreeMap<JobId, bool>,
     backoffs: BTreeMap<JobId, Moment>,
+    /// Since when a job waits in the queue.
+    pub(super) queued: BTreeMap<JobId, Moment>,
     pub(super) owed: BTreeMap<JobId, usize>,
     pub(super) cleaned: BTreeSet<JobId>,
     /// For each schedule: where its slots are accounted for up to.
@@ -83,7 +85,10 @@ impl Ledger {
             }
             Event::JobPrepared { job, .. } => self.goes_on(*job, "prepared"),
             Event::JobSpread { job, cells } => self.spread(*job, cells),
-            Event::JobQueued { job } => self.let_go(*job),
+            Event::JobQueued { job } => {
+                self.queued.insert(*job, record.at);
+                self.let_go(*job);
+            }
             Event::AttemptAdmitted { attempt } => {
                 assert!(!self.leaf(attempt.job).hooks.is_empty(), "{attempt:?} has nobody to ask");
                 self.admitted(attempt.job, record.at);
@@ -135,7 +140,13 @@ impl Ledger {
                 assert_eq!(twice, None, "{attempt:?} was decided over twice");
             }
             Event::CleanupOwed { job, .. } => *self.owed.entry(*job).or_default() += 1,
-            Event::JobFinished { job, outcome, .. } => self.finish(*job, outcome),
+            Event::JobFinished { job, outcome, .. } => {
+                if let Outcome::Failed { cause: Cause::QueuedTooLong { waited } } = outcome {
+                    assert_eq!(self.leaf(*job).timeout_queue, Some(*waited), "{job:?} may wait");
+                    assert!(record.at >= self.queued[job] + *waited, "{job:?} did not wait for so long");
+                }
+                self.finish(*job, outcome);
+            }
             Event::RunFinished { run, outcome } => self.run_finished(*run, outcome),
             Event::ScheduleArmed { key, at } => {
                 self.accounted.insert(key.clone(), *at);
@@ -147,7 +158,11 @@ impl Ledger {
                 self.account(key, *from, *to, &task_of(key));
             }
             Event::RunPaused { run, .. } => assert!(self.held.insert(*run), "{run:?} paused twice"),
-            Event::RunResumed { run, .. } => assert!(self.held.remove(run), "{run:?} was not paused"),
+            Event::RunResumed { run, .. } => {
+                // Those of its jobs that wait begin to wait.
+                self.queued.iter_mut().filter(|(job, _)| job.run == *run).for_each(|(_, at)| *at = record.at);
+                assert!(self.held.remove(run), "{run:?} was not paused");
+            }
             Event::RunCancelled { run, .. } => {
                 assert!(self.cancels.insert(*run), "{run:?} was cancelled twice");
                 self.cancelled.insert(*run);
@@ -159,6 +174,7 @@ impl Ledger {
             | Event::TaskPaused { .. }
             | Event::TaskResumed { .. }
             | Event::RunBegan { .. }
+            | Event::RunPrioritised { .. }
             | Event::RunRefused(_) => {}
         }
     }
@@ -377,6 +393,8 @@ impl Ledger {
             (Cause::Unprepared { .. }, _) => {
                 return assert!(last.is_none() || leaf.repeat.is_some(), "{job:?}");
             }
+            // It may have been tried before, but then it waited.
+            (Cause::QueuedTooLong { .. }, _) => return,
             (Cause::Precondition { .. }, _) => return assert!(last.is_none(), "{job:?} ran"),
             (Cause::Unmet { rounds }, Some(exit)) => {
                 assert_eq!(*exit, Exit::Code { code: 0 }, "{job:?}");

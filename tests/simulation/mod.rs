@@ -258,7 +258,11 @@ impl World {
     fn pause_or_resume(&mut self) {
         let run = RunId(1 + self.rng.below(self.engine.state().next_run));
         let task = TaskName::new(&format!("s{}", self.rng.below(3))).unwrap();
-        match self.rng.below(8) {
+        match self.rng.below(9) {
+            8 => {
+                let priority = self.rng.below(40) as i32 - 20;
+                self.tell(Input::Prioritise { run, priority, by: me() });
+            }
             0 => self.tell(Input::Pause { run, by: me(), reason: None }),
             1 => self.tell(Input::Resume { run, by: me() }),
             2..=4 => self.freeze_or_thaw(),

@@ -94,6 +94,7 @@ fn random_leaf(rng: &mut Rng, task: &TaskName, index: usize) -> Leaf {
         spread: rng.one_in(6).then(|| random_spread(rng)),
         repeat: rng.one_in(8).then(|| random_repeat(rng)),
         sharing: if rng.one_in(3) { random_sharing(rng) } else { Sharing::default() },
+        timeout_queue: rng.one_in(8).then(|| Millis(1 + rng.below(150))),
         priority: rng.below(3) as i32,
         timeout: rng.one_in(2).then(|| Millis(1 + rng.below(150))),
         stop: Stop { signal: Signal::TERM, grace: Millis(rng.below(30)) },

@@ -33,6 +33,14 @@ impl Sight<'_> {
         if let Some(deadline) = job.phase.deadline() {
             assert!(deadline > self.now, "{id:?} overslept {deadline:?}");
         }
+        if let Some(since) = self.ledger.queued.get(&id).filter(|_| job.phase == Phase::Queued) {
+            let patience = self.state.leaf(id).timeout_queue;
+            let is_held = matches!(run.phase, RunPhase::Paused(_));
+            assert!(
+                is_held || patience.is_none_or(|most| *since + most > self.now),
+                "{id:?} waits for too long"
+            );
+        }
         let is_at_rest = job.phase.is_live() || job.phase.is_done();
         assert_eq!(
             self.state.why_waiting(id, standing).is_none(),

@@ -231,6 +231,14 @@ impl Story {
         self.tell(Input::Pause { run: RunId(run), by: me(), reason: None })
     }
 
+    pub(super) fn prioritise(&mut self, run: u64, priority: i32) -> &mut Story {
+        self.tell(Input::Prioritise { run: RunId(run), priority, by: me() })
+    }
+
+    pub(super) fn resume_run(&mut self, run: u64) -> &mut Story {
+        self.tell(Input::Resume { run: RunId(run), by: me() })
+    }
+
     /// What jobs share besides the slots.
     pub(super) fn machine(mut self, machine: Machine) -> Story {
         self.engine = self.engine.with_machine(Arc::new(machine));
@@ -351,6 +359,9 @@ impl Story {
                     format!("{} created{}", run(new.run), if new.waits { ", waits" } else { "" })
                 }
             },
+            Event::RunPrioritised { run: id, priority, .. } => {
+                format!("{} has priority {priority}", run(*id))
+            }
             Event::RunBegan { run: id } => format!("{} begins", run(*id)),
             Event::RunRefused(refused) => {
                 let word = if refused.fails { "an error" } else { "skipped" };
@@ -433,6 +444,7 @@ impl Story {
                 Cause::Rejected { by, reason } => {
                     format!("rejected by {by}: {}", reason.as_deref().unwrap_or("no reason"))
                 }
+                Cause::QueuedTooLong { waited } => format!("queued for {waited}"),
                 Cause::Unmet { rounds } => format!("unmet after {rounds} rounds"),
                 Cause::Limit { which, most } => which.words(*most),
             },

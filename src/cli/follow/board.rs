@@ -209,6 +209,7 @@ impl Board {
             | Event::TaskPaused { .. }
             | Event::TaskResumed { .. }
             | Event::RunBegan { .. }
+            | Event::RunPrioritised { .. }
             | Event::RunRefused(_) => None,
         }
     }

@@ -20,7 +20,6 @@ pub(super) const JOB: &[Later] = &[
         "How long all attempts together may take.",
         "use `timeout`, which holds for one attempt, and `retry`",
     ),
-    later("timeout_queue", "How long it may wait for a slot."),
     until(
         "catchup",
         "What happens to slots that were missed.",

@@ -30,6 +30,15 @@ pub(super) const SUBJECT: Subject = Subject {
              rounds, and while it is tidied up after. Who waits longer gets them first.",
         )
         .example("run: ./migrate\nlocks: [db, { name: config, mode: shared }]\n"),
+        Key::new("timeout_queue", Shape::Duration { may_be_zero: false }, "How long it may wait in its queue.")
+            .at(Places::JOBS)
+            .without("no limit")
+            .more(
+                "For a slot, for its locks, or for whatever else it shares. When it is over the job fails without having \
+                 started, with exit code 124, and `retry` does not try it again. It counts anew for each try, and from the \
+                 beginning when a paused run goes on.",
+            )
+            .example("run: ./report\nlocks: db\ntimeout_queue: 30m\n"),
         Key::new("max_instances", Shape::Whole(1, 10_000), "How many runs of the task go on at once.")
             .at(Places::FILE)
             .without("as many as there are")

@@ -199,6 +199,12 @@ fn turns() -> Vec<Event> {
     };
     vec![
         Event::RunBegan { run: RunId(9) },
+        Event::RunPrioritised { run: RunId(9), priority: -7, by: by.clone() },
+        Event::JobFinished {
+            job: job(1, 8),
+            outcome: Outcome::Failed { cause: Cause::QueuedTooLong { waited: Millis(1500) } },
+            problem: None,
+        },
         Event::SlotSkipped { key: key("b: @hourly (UTC)"), slot: Moment(9), why: crowded },
         refused(group, true),
         refused(own, false),
@@ -237,6 +243,7 @@ fn word(event: &Event) -> &'static str {
         Event::TaskPaused { .. } => "task_paused",
         Event::TaskResumed { .. } => "task_resumed",
         Event::RunBegan { .. } => "run_began",
+        Event::RunPrioritised { .. } => "run_prioritised",
         Event::RunRefused(_) => "run_refused",
     }
 }
@@ -244,5 +251,5 @@ fn word(event: &Event) -> &'static str {
 #[test]
 fn no_event_is_without_a_sample() {
     let words: BTreeSet<&str> = samples().iter().map(word).collect();
-    assert_eq!(words.len(), 30, "{words:?}");
+    assert_eq!(words.len(), 31, "{words:?}");
 }
