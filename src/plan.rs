@@ -1,7 +1,9 @@
 //! A plan: the leaves one run will carry out, in dependency order, frozen.
 
 use crate::base::TaskName;
-use crate::definition::{Catalog, Leaf, Need, Param, ParamProblem, Params, Stdout, Task, When, bind};
+use crate::definition::{
+    Catalog, Leaf, Need, Param, ParamProblem, Params, RunGroup, Stdout, Task, When, bind,
+};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, hash_map};
@@ -16,6 +18,9 @@ pub struct Plan {
     pub definition: Arc<str>,
     /// The parameters of that task.
     pub params: Params,
+    /// The groups of runs that it belongs to, of each of which only so many go on at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<RunGroup>,
     /// The jobs. A node's needs always stand before it, so a plan cannot hold a cycle.
     pub nodes: Vec<Node>,
 }
@@ -167,7 +172,8 @@ impl Plan {
         closure.follow()?;
         let mut nodes = closure.into_nodes()?;
         join_outputs(&mut nodes);
-        Ok(Plan { task: wanted.clone(), definition: task.hash.clone(), params, nodes })
+        let groups = task.turns.groups(&task.name, &params);
+        Ok(Plan { task: wanted.clone(), definition: task.hash.clone(), params, groups, nodes })
     }
 }
 

@@ -233,6 +233,7 @@ impl Scene {
             task: TaskName::new("t").unwrap(),
             definition: "d".into(),
             params: Params::new(),
+            groups: Vec::new(),
             nodes: Vec::new(),
         };
         let engine = Engine::new(9, 1, State::default());

@@ -117,6 +117,7 @@ fn info(run: Foreseen) -> AheadRun {
 fn slot_words(why: &SlotSkip) -> &'static str {
     match why {
         SlotSkip::Overlap { .. } => "the run before it still goes on",
+        SlotSkip::Crowded { .. } => "its group has no room",
         SlotSkip::Queued { .. } => "a run waits for its turn already",
         SlotSkip::Paused => "the schedules of the task rest",
     }

@@ -146,11 +146,12 @@ impl Sight<'_> {
                 (RunState::Cancelling, Some(who(&by.0, reason.as_deref(), "cancelled")))
             }
             RunPhase::Going if has_started => (RunState::Running, None),
-            RunPhase::Going => (RunState::Queued, None),
+            RunPhase::Going => (RunState::Queued, self.turn(id)),
         };
         RunInfo {
             state,
             why,
+            priority: run.priority,
             params: plan.params.clone(),
             definition: plan.definition.to_string(),
             jobs_total: run.jobs.len(),
@@ -159,6 +160,13 @@ impl Sight<'_> {
             queued_ms: if has_started { 0 } else { (self.now - run.created).0 },
             ..blank(id, &plan.task, run.number, &run.trigger, &run.by.0, run.reason.clone(), run.created)
         }
+    }
+
+    /// Why nothing of a run starts yet, when its groups have no room.
+    fn turn(&self, id: RunId) -> Option<String> {
+        let wait = self.live.state.turn(id)?;
+        let job = JobId { run: id, index: 0 };
+        Some(format!("waits for {}", wait_words(&wait, &self.live.state, job, self.now)))
     }
 
     fn live_jobs(&self, id: RunId, run: &Run, rows: &[JobRow]) -> Result<Vec<JobInfo>, StoreError> {
@@ -376,6 +384,7 @@ fn blank(
         retry_of,
         by: crate::engine::Author(by.clone()),
         reason,
+        priority: None,
         params: BTreeMap::new(),
         definition: String::new(),
         created: Time(created),
@@ -517,6 +526,7 @@ pub fn cause_words(cause: &Cause) -> String {
         Cause::Cell { .. } => "one of its cells failed".into(),
         Cause::Rejected { by, reason } => who(&by.0, reason.as_deref(), "rejected"),
         Cause::Unmet { rounds } => format!("not there after {rounds} rounds"),
+        Cause::QueuedTooLong { waited } => format!("waited {waited} in the queue"),
         Cause::Limit { which, most } => format!("killed: {}", which.words(*most)),
     }
 }
@@ -526,7 +536,7 @@ pub fn exit_code(cause: &Cause) -> i32 {
     match cause {
         Cause::Exit { code } => *code,
         Cause::Signal { signal } => 128 + signal.0,
-        Cause::TimedOut | Cause::Stalled => 124,
+        Cause::TimedOut | Cause::Stalled | Cause::QueuedTooLong { .. } => 124,
         Cause::NotSpawned { why: NotSpawned::NotFound, .. } => 127,
         Cause::NotSpawned { why: NotSpawned::NotExecutable, .. } => 126,
         Cause::NotSpawned { why: NotSpawned::Other, .. } | Cause::Lost => 125,

@@ -6,7 +6,8 @@ pub use follow::Follow;
 
 use super::occupancy;
 use crate::api::{
-    Cancel, Decide, HostInfo, Refusal, Rest, RetryRequest, RunInfo, SelectError, Selected, Selector, Sight,
+    Cancel, Decide, HostInfo, Prio, Refusal, Rest, RetryRequest, RunInfo, SelectError, Selected, Selector,
+    Sight,
 };
 use crate::base::{RunId, TaskName};
 use crate::engine::Author;
@@ -142,6 +143,7 @@ fn router(doors: Doors) -> Router {
         .route("/api/v1/runs/{id}/wait", get(wait))
         .route("/api/v1/runs/{id}/cancel", post(cancel))
         .route("/api/v1/runs/{id}/decide", post(decide))
+        .route("/api/v1/runs/{id}/prio", post(prio))
         .route("/api/v1/runs/{id}/pause", post(pause))
         .route("/api/v1/runs/{id}/resume", post(resume))
         .route("/api/v1/runs/{id}/retry", post(retry))
@@ -198,6 +200,7 @@ impl From<SubmitError> for Denial {
                 StatusCode::NOT_FOUND
             }
             SubmitError::StillGoing(_) | SubmitError::NothingFailed(_) => StatusCode::CONFLICT,
+            SubmitError::Refused { .. } => StatusCode::LOCKED,
             SubmitError::Params(_) => StatusCode::BAD_REQUEST,
             SubmitError::Broken { .. } | SubmitError::Plan(_) => StatusCode::UNPROCESSABLE_ENTITY,
             SubmitError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -397,6 +400,15 @@ async fn decide(
 ) -> Answer<RunInfo> {
     let run = parse(&id)?;
     doors.host.decide(run, wish.job.as_deref(), wish.approved, author(wish.by), wish.reason).await?;
+    found(&doors.host, run).await
+}
+
+async fn prio(State(doors): Door, UrlPath(id): UrlPath<String>, Json(wish): Json<Prio>) -> Answer<RunInfo> {
+    let run = parse(&id)?;
+    if !(-100..=100).contains(&wish.priority) {
+        return Err(Denial::new(StatusCode::BAD_REQUEST, "a priority is a number from -100 to 100"));
+    }
+    doors.host.prioritise(run, wish.priority, author(wish.by)).await?;
     found(&doors.host, run).await
 }
 

@@ -62,6 +62,9 @@ pub struct RunInfo {
     /// Why, in their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The priority that somebody gave to all of its jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
     /// Its parameters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: Params,
@@ -360,6 +363,16 @@ pub struct Cancel {
     /// Leave out the grace.
     #[serde(default)]
     pub now: bool,
+    /// Who.
+    #[serde(default)]
+    pub by: Option<Author>,
+}
+
+/// A wish for another priority.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Prio {
+    /// -100 to 100.
+    pub priority: i32,
     /// Who.
     #[serde(default)]
     pub by: Option<Author>,

@@ -1,13 +1,14 @@
 //! What a job waits for, in words.
 
 use super::read::{live_name, who};
-use crate::base::{JobId, Millis, Moment};
+use crate::base::{JobId, Millis, Moment, RunId};
+use crate::definition::GroupName;
 use crate::engine::{Question, State, Wait};
 
 /// What a job waits for, in words.
 pub fn wait_words(wait: &Wait, state: &State, job: JobId, now: Moment) -> String {
     match wait {
-        Wait::Turn { behind } => match state.runs.get(behind) {
+        Wait::Behind { run } => match state.runs.get(run) {
             Some(run) => format!("{}#{} to end", run.plan.plan().task, run.number),
             None => "an older run to end".into(),
         },
@@ -17,6 +18,7 @@ pub fn wait_words(wait: &Wait, state: &State, job: JobId, now: Moment) -> String
                 needs.iter().filter_map(|&need| run.map(|run| live_name(run, need))).collect();
             needs.join(", ")
         }
+        Wait::Turn { group, limit, going, ahead } => turn_words(state, (group, *limit), going, *ahead),
         Wait::Paused(pause) => {
             format!("the run to be resumed ({})", who(&pause.by.0, pause.reason.as_deref(), "paused"))
         }
@@ -46,6 +48,17 @@ pub fn wait_words(wait: &Wait, state: &State, job: JobId, now: Moment) -> String
     }
 }
 
+/// `high`, or the number where there is no word.
+pub fn priority_word(priority: i32) -> String {
+    match priority {
+        -10 => "low".into(),
+        0 => "normal".into(),
+        10 => "high".into(),
+        50 => "urgent".into(),
+        number => number.to_string(),
+    }
+}
+
 /// `nightly#128/dump`; a task that is one job has no name of a job.
 pub(super) fn full_name(state: &State, job: JobId) -> String {
     let Some(run) = state.runs.get(&job.run) else { return job.run.to_string() };
@@ -56,6 +69,15 @@ pub(super) fn full_name(state: &State, job: JobId) -> String {
     } else {
         format!("{}#{number}/{name}", plan.task)
     }
+}
+
+/// `its turn in the group `deploy` (1 of 1 go on: deploy#7; 2 before it)`.
+fn turn_words(state: &State, (group, limit): (&GroupName, u32), going: &[RunId], ahead: usize) -> String {
+    let name = |run: &RunId| state.runs.get(run).map_or_else(|| run.to_string(), crate::engine::Run::name);
+    let first = going.first().map(|run| format!(": {}", name(run))).unwrap_or_default();
+    let more = if going.len() > 1 { format!(" and {} more", going.len() - 1) } else { String::new() };
+    let before = if ahead > 0 { format!("; {ahead} before it") } else { String::new() };
+    format!("its turn among {group} ({} of {limit} go on{first}{more}{before})", going.len())
 }
 
 /// The first of those who stand before, and that there are more.

@@ -233,7 +233,7 @@ impl Going<'_> {
     /// What stands behind a wait.
     fn behind(&self, index: u32, wait: &Wait) -> Vec<Why> {
         match wait {
-            Wait::Turn { behind } => self
+            Wait::Behind { run: behind } => self
                 .sight
                 .live
                 .state
@@ -242,6 +242,21 @@ impl Going<'_> {
                 .map(|run| Going { id: *behind, run, ..*self }.whole())
                 .into_iter()
                 .collect(),
+            Wait::Turn { group, going, .. } => {
+                let others = going.iter().filter_map(|run| self.sight.live.state.runs.get(run));
+                let what = format!("goes on, and so have {group} no room");
+                some(
+                    others
+                        .map(|run| Why {
+                            subject: run_name(run),
+                            state: "going".into(),
+                            text: what.clone(),
+                            since: Some(Time(run.created)),
+                            ..Why::default()
+                        })
+                        .collect(),
+                )
+            }
             Wait::Needs(_) => some(self.front(index).into_iter().map(|index| self.job(index)).collect()),
             Wait::Cells { .. } => {
                 let cells = self.run.jobs[index as usize].cells.clone();

@@ -23,9 +23,10 @@ Runs are named by id (k3v), by task for its latest (nightly), by number
 :running. A job is named behind the run: nightly#127/dump.
 
 Exit codes: 0 ok; 1 failed without a code of its own, or findings; 2 bad usage.
-`run`, `exec` and `wait` exit with the code of the job that failed first; 124 it
-timed out; 125 neap itself failed; 126 not executable; 127 not found; 128+n
-killed by signal n; 130 by Ctrl-C; 143 cancelled.
+`run`, `exec` and `wait` exit with the code of the job that failed first; 75 no run
+was started, because others go on; 124 it timed out; 125 neap itself failed; 126
+not executable; 127 not found; 128+n killed by signal n; 130 by Ctrl-C; 143
+cancelled.
 
 Start here: neap init && neap run hello";
 
@@ -90,6 +91,8 @@ pub(crate) enum Verb {
     Approve(Decide),
     /// Let a job that waits for an approval fail
     Reject(Decide),
+    /// Change who goes first: the priority of a run that waits
+    Prio(Prio),
     /// Hold a run (what runs goes on), or let the schedules of a task rest
     Pause(Rest),
     /// Let a held run, or the schedules of a task, go on
@@ -249,6 +252,16 @@ pub(crate) struct Cancel {
     /// Return when they have ended
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prio {
+    /// The run
+    #[arg(add = ArgValueCompleter::new(complete::runs))]
+    pub(crate) run: String,
+    /// low, normal, high, urgent, or a number from -100 to 100
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) level: String,
 }
 
 #[derive(Debug, Args)]

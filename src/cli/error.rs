@@ -8,6 +8,8 @@ use crate::store::StoreError;
 pub(crate) const FINDINGS: u8 = 1;
 /// Bad usage.
 pub(crate) const USAGE: u8 = 2;
+/// Not started, because of others that go on: sysexits calls it a temporary failure.
+pub(crate) const NOT_STARTED: u8 = 75;
 /// Neap itself failed: a bad definition, no host, the database.
 pub(crate) const OURSELVES: u8 = 125;
 
@@ -68,6 +70,7 @@ impl From<SubmitError> for Failure {
             | SubmitError::NoJob { .. }
             | SubmitError::NothingFailed(_)
             | SubmitError::StillGoing(_) => FINDINGS,
+            SubmitError::Refused { .. } => NOT_STARTED,
             SubmitError::Broken { .. }
             | SubmitError::Plan(_)
             | SubmitError::Store(_)
@@ -118,6 +121,7 @@ impl From<ClientError> for Failure {
             ClientError::Refused { status, refusal } => {
                 // The same mistake has the same code with and without a host.
                 let code = match status {
+                    423 => NOT_STARTED,
                     404 | 409 => FINDINGS,
                     400 => USAGE,
                     _ => OURSELVES,

@@ -26,6 +26,7 @@ mod neutral;
 mod next;
 mod output;
 mod plan;
+mod prio;
 mod project;
 mod ps;
 mod rest;
@@ -72,6 +73,7 @@ fn act(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Cancel(args) => cancel::cancel(&project()?, &args, output),
         Verb::Approve(args) => decide::decide(&project()?, &args, true, output),
         Verb::Reject(args) => decide::decide(&project()?, &args, false, output),
+        Verb::Prio(args) => prio::prio(&project()?, &args, output),
         Verb::Pause(args) => rest::rest(&project()?, &args, true, output),
         Verb::Resume(args) => rest::rest(&project()?, &args, false, output),
         Verb::Serve(args) => serve::serve(&project()?, &args, output),

@@ -5,7 +5,7 @@ use super::look::{Look, count, ordinal, short_id, state_cell};
 use super::output::{Cell, DIM, ODD, Output, Table, clean, print, styled};
 use super::project::Project;
 use super::see::{See, block_on};
-use crate::api::{HostInfo, JobInfo, RunInfo, RunState};
+use crate::api::{HostInfo, JobInfo, RunInfo, RunState, priority_word};
 use crate::base::Millis;
 use std::path::Path;
 use std::process::ExitCode;
@@ -78,13 +78,18 @@ fn job_cell(run: &RunInfo) -> Cell {
         }
         return words.into();
     }
-    if let (RunState::Paused | RunState::Cancelling, Some(why)) = (run.state, &run.why) {
+    if let (RunState::Paused | RunState::Cancelling | RunState::Queued, Some(why)) = (run.state, &run.why) {
         return styled(why.as_str(), ODD);
     }
     match run.jobs.iter().find(|job| job.waits_for.is_some()) {
-        Some(job) => waiting(job).into(),
+        Some(job) => format!("{}{}", waiting(job), priority(run)).into(),
         None => "-".into(),
     }
+}
+
+/// `, priority high`: of a run that was given one.
+fn priority(run: &RunInfo) -> String {
+    run.priority.map(|priority| format!(", priority {}", priority_word(priority))).unwrap_or_default()
 }
 
 fn is_busy(job: &JobInfo) -> bool {
@@ -206,6 +211,7 @@ pub(crate) mod tests {
             retry_of: None,
             by: Author("anna".into()),
             reason: None,
+            priority: None,
             params: Default::default(),
             definition: "9f2c1a00".into(),
             created,

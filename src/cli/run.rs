@@ -75,7 +75,7 @@ fn request(args: &args::Run) -> Result<RunRequest, Failure> {
     Ok(request)
 }
 
-fn priority(word: &str) -> Result<i32, Failure> {
+pub(crate) fn priority(word: &str) -> Result<i32, Failure> {
     let number = match word {
         "low" => Some(-10),
         "normal" => Some(0),

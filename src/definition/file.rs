@@ -21,6 +21,7 @@ use super::task::{Action, Leaf, Param, Task};
 use super::templates::{self, Extended, Inherited, Templates};
 use super::timetable::{self, Crons};
 use super::tree::{self, Kind, Node};
+use super::turns::{self, Turns};
 use super::values;
 use super::{keys, known};
 use crate::base::{BadName, TaskName};
@@ -214,6 +215,8 @@ struct TaskFile<'t> {
     schedule: Option<Field<'t>>,
     /// How slots of the schedule become runs.
     firing: Vec<Field<'t>>,
+    max_instances: Option<Field<'t>>,
+    concurrency: Option<Field<'t>>,
     templates: Option<Field<'t>>,
     finals: Option<Field<'t>>,
     group: Option<Field<'t>>,
@@ -248,6 +251,8 @@ impl<'t> TaskFile<'t> {
             "params" => self.params = Some(field),
             "schedule" => self.schedule = Some(field),
             key if timetable::firing::OF_TASKS.contains(&key) => self.firing.push(field),
+            "max_instances" => self.max_instances = Some(field),
+            "concurrency" => self.concurrency = Some(field),
             "templates" => self.templates = Some(field),
             "finally" => self.finals = Some(field),
             "group" => self.group = Some(field),
@@ -260,6 +265,15 @@ impl<'t> TaskFile<'t> {
                 let object = if is_pipeline { &keys::PIPELINE } else { &keys::FILE };
                 self.body.is_misspelt |= checker.unknown(&field, &ROOT, object);
             }
+        }
+    }
+
+    fn turns(&self, checker: &mut Checker, params: &[Param]) -> Turns {
+        let concurrency = self.concurrency.as_ref();
+        Turns {
+            max_instances: self.max_instances.as_ref().and_then(|field| turns::max_instances(checker, field)),
+            concurrency: concurrency
+                .and_then(|field| turns::concurrency(checker, field.value, params, &ROOT)),
         }
     }
 
@@ -283,6 +297,7 @@ impl<'t> TaskFile<'t> {
             .as_ref()
             .map_or_else(Vec::new, |field| timetable::timetables(checker, field, &common, &ROOT));
         let (timetables, times) = timetables.into_iter().unzip();
+        let turns = self.turns(checker, &params);
         let is_pipeline = self.tasks.is_some() || self.steps.is_some();
         let templates = Templates::read(checker, self.templates.as_ref(), &ROOT, &ground.settings.templates);
         checker.written.clear();
@@ -314,6 +329,7 @@ impl<'t> TaskFile<'t> {
             metadata,
             params,
             timetables,
+            turns,
             leaves: leaves.leaves,
             is_pipeline,
             hash: "".into(),

@@ -288,6 +288,7 @@ impl<'k> Layers<'k> {
             },
             log: self.first(|keys| keys.log.clone()).unwrap_or_default(),
             process: process::Written::nearest(self.nearest().map(|keys| &keys.process)),
+            timeout_queue: self.first(|keys| keys.sharing.timeout_queue),
             sharing: sharing::Written::nearest(self.nearest().map(|keys| &keys.sharing)),
             retry: self.first(|keys| keys.retry.clone()).unwrap_or_default(),
             hooks: self.hooks(),

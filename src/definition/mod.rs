@@ -51,6 +51,7 @@ mod texts;
 mod timetable;
 mod token;
 mod tree;
+mod turns;
 mod values;
 mod words;
 
@@ -86,6 +87,7 @@ pub use template::{
     Expression, Piece, Reference, Template, TemplateError, TemplateErrorKind, references, shown,
 };
 pub use texts::TextMut;
+pub use turns::{Concurrency, GroupName, OnConflict, RunGroup, Turns};
 pub use words::words;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use super::firing::Firing;
 use super::task::{Leaf, Param, ParamType, Params, Task, Timetable};
+use super::turns::Turns;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ struct NormalTask<'t> {
     params: Vec<NormalParam<'t>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     schedule: Vec<NormalTimetable<'t>>,
+    #[serde(skip_serializing_if = "Turns::is_usual")]
+    turns: &'t Turns,
     is_pipeline: bool,
     leaves: &'t [Arc<Leaf>],
 }
@@ -74,6 +77,7 @@ impl<'t> NormalTask<'t> {
             metadata: &task.metadata,
             params: task.params.iter().map(NormalParam::new).collect(),
             schedule: task.timetables.iter().map(NormalTimetable::new).collect(),
+            turns: &task.turns,
             is_pipeline: task.is_pipeline,
             leaves: &task.leaves,
         }

@@ -6,6 +6,7 @@ use super::fields::{Checker, Field, Path, list};
 use super::keys;
 use super::problem::{Code, Finding};
 use super::tree::{Kind, Node};
+use crate::base::Millis;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -73,6 +74,7 @@ pub(super) const MODES: &[(&str, &str)] = &[
 pub(super) struct Written {
     queue: Option<String>,
     locks: Option<Vec<Lock>>,
+    pub(super) timeout_queue: Option<Millis>,
 }
 
 impl Written {
@@ -80,6 +82,7 @@ impl Written {
     pub(super) fn take(&mut self, field: &Field<'_>, path: &Path<'_>, checker: &mut Checker) -> bool {
         match field.key {
             "queue" => self.queue = queue(checker, field.value),
+            "timeout_queue" => self.timeout_queue = checker.span(field.value, field.key, false),
             "locks" => self.locks = Some(locks(checker, field.value, path)),
             _ => return false,
         }

@@ -12,6 +12,7 @@ use super::secret::Secret;
 use super::sharing::Sharing;
 use super::spread::Spread;
 use super::stdin::Stdin;
+use super::turns::Turns;
 use crate::base::{Millis, TaskName};
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,8 @@ pub struct Task {
     pub params: Vec<Param>,
     /// When runs are created without anybody asking.
     pub timetables: Vec<Timetable>,
+    /// How its runs take turns.
+    pub turns: Turns,
     /// The leaves in the order they were written. A leaf task has exactly one, which bears the task's own name.
     pub leaves: Vec<Arc<Leaf>>,
     /// Whether `leaves` are children of a pipeline.
@@ -121,6 +124,9 @@ pub struct Leaf {
     /// How its process is held.
     #[serde(default, skip_serializing_if = "Process::is_usual")]
     pub process: Process,
+    /// How long it may wait in the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_queue: Option<Millis>,
     /// What it asks of the machine that it shares with others.
     #[serde(default, skip_serializing_if = "Sharing::is_usual")]
     pub sharing: Sharing,
@@ -179,6 +185,7 @@ impl Leaf {
             stop: Stop::default(),
             log: Log::default(),
             process: Process::default(),
+            timeout_queue: None,
             sharing: Sharing::default(),
             retry: Retry::default(),
             hooks: Vec::new(),

@@ -3,8 +3,8 @@
 pub(super) mod room;
 
 use super::Engine;
-use crate::base::{AttemptId, JobId, Millis};
-use crate::engine::{Event, Order, Phase, Question, StopCause};
+use crate::base::{AttemptId, JobId, Millis, RunId};
+use crate::engine::{Author, Cause, Event, Order, Outcome, Phase, Question, Run, RunPhase, StopCause};
 
 impl Engine {
     /// Gives what is free to queued jobs in the order of the queue.
@@ -65,15 +65,30 @@ impl Engine {
                 Phase::Backoff { .. } => self.emit(Event::JobQueued { job }),
                 Phase::Asking { question, .. } => self.no_answer(job, question),
                 Phase::Preparing { .. } => self.preparation_took_too_long(job),
+                Phase::Queued => self.queued_too_long(job),
                 Phase::Waiting
                 | Phase::Spread
-                | Phase::Queued
                 | Phase::Paused { .. }
                 | Phase::Stopping { .. }
                 | Phase::Ended { .. }
                 | Phase::Cleaning { .. }
                 | Phase::Done(_) => unreachable!("a job in this phase has no deadline"),
             }
+        }
+    }
+
+    /// It never started, so there is nothing to try again.
+    fn queued_too_long(&mut self, job: JobId) {
+        let waited = self.leaf(job).timeout_queue.unwrap_or_default();
+        self.conclude(job, Outcome::Failed { cause: Cause::QueuedTooLong { waited } });
+    }
+
+    /// Who gets what is free first, from now on.
+    pub(super) fn prioritise(&mut self, run: RunId, priority: i32, by: Author) {
+        let is_new =
+            |r: &Run| r.priority != Some(priority) && !matches!(r.phase, RunPhase::Cancelling { .. });
+        if self.state.runs.get(&run).is_some_and(is_new) {
+            self.emit(Event::RunPrioritised { run, priority, by });
         }
     }
 

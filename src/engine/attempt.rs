@@ -241,6 +241,7 @@ fn allows(retry: &Retry, cause: &Cause) -> bool {
         | Cause::Cell { .. }
         | Cause::Rejected { .. }
         | Cause::Unmet { .. }
+        | Cause::QueuedTooLong { .. }
         | Cause::Limit { .. } => None,
     };
     let wanted = retry.on_exit.is_empty() || code.is_some_and(|code| retry.on_exit.contains(&code));

@@ -10,12 +10,12 @@ impl Engine {
     /// whatever happens.
     pub(super) fn cancel(&mut self, run: RunId, by: Author, reason: Option<String>, now: bool) {
         let Some(r) = self.state.runs.get(&run) else { return };
-        let (is_first, has_begun) = (!matches!(r.phase, RunPhase::Cancelling { .. }), !r.is_behind);
+        let is_first = !matches!(r.phase, RunPhase::Cancelling { .. });
         if is_first {
             self.emit(Event::RunCancelled { run, by, reason });
         }
-        // What waits for its turn has not begun, so it owes nobody anything.
-        let spares = (is_first || !now) && has_begun;
+        // What runs whatever happens has nothing to do after a run that never began.
+        let spares = (is_first || !now) && !self.state.runs[&run].is_waiting;
         for index in self.in_order_of_end(run, spares) {
             let job = JobId { run, index };
             if !(spares && self.runs_always(job)) {

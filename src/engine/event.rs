@@ -4,7 +4,7 @@
 //! of meaning is a new variant, never an edit of an old one.
 
 use crate::base::{AttemptId, Bytes, JobId, Millis, Moment, RunId, TaskName};
-use crate::definition::{Cleanup, Leaf, Params, Signal};
+use crate::definition::{Cleanup, GroupName, Leaf, Params, Signal};
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -25,6 +25,12 @@ pub struct Record {
 pub enum Event {
     /// A run exists from now on.
     RunCreated(Box<NewRun>),
+    /// The priority of all jobs of a run is another one from now on.
+    RunPrioritised { run: RunId, priority: i32, by: Author },
+    /// A run that waited for its turn begins.
+    RunBegan { run: RunId },
+    /// A run was not created, because its group has no room.
+    RunRefused(Box<Refused>),
     /// Nothing of the run starts until it is resumed; what runs goes on.
     RunPaused { run: RunId, by: Author, reason: Option<String> },
     /// The run goes on.
@@ -186,6 +192,25 @@ pub struct NewRun {
     /// It begins when every older run of its task has ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_behind: bool,
+    /// It may not begin yet: its groups have no room.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
+}
+
+/// A run that was not created, because its group has no room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// What was asked for.
+    pub task: TaskName,
+    /// Who asked.
+    pub by: Author,
+    /// The group.
+    pub group: GroupName,
+    /// The oldest run in it.
+    pub run: RunId,
+    /// Whether that counts as an error.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fails: bool,
 }
 
 /// A plan by its content: the journal names it by hash and keeps each content once.
@@ -243,7 +268,13 @@ impl<'de> Deserialize<'de> for PlanRef {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<PlanRef, D::Error> {
         let hash = Arc::<str>::deserialize(deserializer)?;
         let task = TaskName::new("unread").expect("a plain word is a name");
-        let plan = Plan { task, definition: "".into(), params: Default::default(), nodes: Vec::new() };
+        let plan = Plan {
+            task,
+            definition: "".into(),
+            params: Default::default(),
+            groups: Vec::new(),
+            nodes: Vec::new(),
+        };
         Ok(PlanRef { hash, plan: Arc::new(plan) })
     }
 }
@@ -309,6 +340,8 @@ pub enum SlotSkip {
     Paused,
     /// This run of the task was waiting for its turn already, and no more may.
     Queued { run: RunId },
+    /// Its group had no room; this is the oldest run in it.
+    Crowded { run: RunId, group: GroupName },
 }
 
 /// Why slots went by without a run of their own.
@@ -464,6 +497,8 @@ pub enum Cause {
     TimedOut,
     /// It showed no sign of life for too long.
     Stalled,
+    /// It waited in the queue for longer than it may.
+    QueuedTooLong { waited: Millis },
     /// It could not be started.
     NotSpawned { why: NotSpawned, message: String },
     /// The host died and nobody saw how it ended.
@@ -613,7 +648,9 @@ impl Event {
     pub fn run(&self) -> Option<RunId> {
         match self {
             Event::RunCreated(new) => Some(new.run),
-            Event::RunPaused { run, .. }
+            Event::RunBegan { run }
+            | Event::RunPrioritised { run, .. }
+            | Event::RunPaused { run, .. }
             | Event::RunResumed { run, .. }
             | Event::RunCancelled { run, .. }
             | Event::RunReleased { run }
@@ -640,7 +677,8 @@ impl Event {
             | Event::SlotSkipped { .. }
             | Event::SlotsMissed { .. }
             | Event::TaskPaused { .. }
-            | Event::TaskResumed { .. } => None,
+            | Event::TaskResumed { .. }
+            | Event::RunRefused(_) => None,
         }
     }
 }

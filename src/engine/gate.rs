@@ -110,7 +110,7 @@ impl Engine {
     /// Looks at a job that waits. It starts if it may; if it never may, it is named in `doomed`.
     pub(super) fn consider(&mut self, job: JobId, doomed: &mut Vec<JobId>) {
         let state = self.state.job(job);
-        if state.phase != Phase::Waiting {
+        if state.phase != Phase::Waiting || self.state.runs[&job.run].is_waiting {
             return;
         }
         match verdict(self.leaf(job).rule, state.tally()) {

@@ -16,6 +16,8 @@ pub enum Input {
     Submit(Submission),
     /// End a run early. `now` leaves out the grace, also of a stop that is under way.
     Cancel { run: RunId, by: Author, reason: Option<String>, now: bool },
+    /// Give all jobs of a run another priority.
+    Prioritise { run: RunId, priority: i32, by: Author },
     /// Hold what has not started.
     Pause { run: RunId, by: Author, reason: Option<String> },
     /// Let a held run go on.

@@ -9,7 +9,8 @@
 //! Every change of state goes through an event, so the journal of events *is* the state: after a crash the host
 //! replays it and then reports what became of the processes as ordinary inputs.
 //!
-//! The rules stand in one file per subject: `submit` (runs are born and end), `gate` (when a job may start), `prepare`
+//! The rules stand in one file per subject: `submit` (runs are born and end), `turns` (how many of
+//! them go on at once), `gate` (when a job may start), `prepare`
 //! (what is found out before, and jobs that become many), `admit` (who gets a slot), `attempt`
 //! (what the end of an attempt means), `ask` (what hooks answer), `cancel` (cancel, pause, resume), `fire`
 //! (schedules). [`Phase::may_become`] is the life of a job on one screen.
@@ -28,17 +29,20 @@ mod prepare;
 mod random;
 mod state;
 mod submit;
+mod turns;
 mod wait;
 
 pub use admit::room::Capacity;
 pub use event::{
     Author, Cause, Cell, Event, Exit, Fingerprint, Limit, Missed, NewRun, NotSpawned, Outcome, OwedCleanup,
-    PlanRef, Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, StopCause, Trigger, Usage,
+    PlanRef, Question, Record, Refused, RunOutcome, ScheduleKey, Skip, SlotSkip, StopCause, Trigger, Usage,
 };
 pub use gate::{Tally, Verdict, verdict};
 pub use input::{Answer, Armed, Effect, Input, Order, Preparation, Submission};
 pub use phase::Phase;
-pub use state::{CellOf, Decision, Dependant, Holders, Job, Pause, Prepared, Run, RunPhase, State, Wants};
+pub use state::{
+    CellOf, Crowd, Decision, Dependant, Holders, Job, Pause, Prepared, Run, RunPhase, State, Wants,
+};
 pub use wait::{Standing, Wait};
 
 use crate::base::{JobId, Moment, TaskName};
@@ -104,6 +108,7 @@ impl Engine {
         match input {
             Input::Submit(submission) => self.submit(submission),
             Input::Cancel { run, by, reason, now } => self.cancel(run, by, reason, now),
+            Input::Prioritise { run, priority, by } => self.prioritise(run, priority, by),
             Input::Pause { run, by, reason } => self.pause(run, by, reason),
             Input::Resume { run, by } => self.resume(run, by),
             Input::PauseJob { job, by, reason } => self.pause_job(job, by, reason),
@@ -126,6 +131,7 @@ impl Engine {
         self.expire();
         self.fire();
         self.pass_turns();
+        self.begin();
         self.admit();
         std::mem::take(&mut self.effects)
     }

@@ -50,13 +50,7 @@ impl Phase {
             Preparing { .. } => matches!(next, Queued | Spread | Done(_)),
             Spread => matches!(next, Done(_)),
             Queued => {
-                matches!(
-                    next,
-                    Asking { question: Before, .. }
-                        | Running { .. }
-                        | Cleaning { .. }
-                        | Done(Cancelled | Skipped { .. })
-                )
+                matches!(next, Asking { question: Before, .. } | Running { .. } | Cleaning { .. } | Done(_))
             }
             Asking { question: Before, .. } => matches!(next, Running { .. }) || verdict(next),
             Asking { question: Success, .. } => {

@@ -5,12 +5,14 @@
 mod holders;
 mod lines;
 mod schedules;
+mod turns;
 
 pub use holders::Holders;
 pub use lines::Wants;
+pub use turns::Crowd;
 
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
-use crate::definition::{Leaf, Params, When};
+use crate::definition::{GroupName, Leaf, Params, When};
 use crate::engine::gate::{Judged, Tally, judge};
 use crate::engine::{
     Author, Cell, Event, Fingerprint, NewRun, Outcome, OwedCleanup, Phase, PlanRef, Question, Record,
@@ -22,6 +24,7 @@ use lines::{Lines, Merged};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
+use turns::Crowds;
 
 /// Everything that is going on, and the counters that must never go back.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +51,8 @@ pub struct State {
     busy: BTreeSet<JobId>,
     /// Locks that are held, and slots of queues that have their own. An index: `enter` keeps it.
     held: Held,
+    /// The groups that the unfinished runs belong to. An index.
+    crowds: Crowds,
     /// The unfinished runs of each task. An index.
     by_task: BTreeMap<TaskName, BTreeSet<RunId>>,
 }
@@ -82,6 +87,8 @@ pub struct Run {
     pub bound: bool,
     /// When it was created.
     pub created: Moment,
+    /// Whether it may not begin yet, because its groups have no room.
+    pub is_waiting: bool,
     /// Whether it goes on, is held, or is being cancelled.
     pub phase: RunPhase,
     /// Whether its jobs run although they are up to date.
@@ -135,6 +142,8 @@ pub struct Job {
     pub owed: Vec<OwedCleanup>,
     /// Since when it is in this phase.
     pub since: Moment,
+    /// Until when it may wait in the queue. Derived from when it came there.
+    pub queued_until: Option<Moment>,
     /// When its first attempt started.
     pub started: Option<Moment>,
     /// What was found out about it before it started.
@@ -198,6 +207,7 @@ impl Default for State {
             slotless: BTreeSet::new(),
             busy: BTreeSet::new(),
             held: Held::default(),
+            crowds: Crowds::default(),
             by_task: BTreeMap::new(),
         }
     }
@@ -267,6 +277,16 @@ impl State {
         self.held.locks.iter().map(|(name, holders)| (name.as_str(), holders))
     }
 
+    /// The unfinished runs of this group.
+    pub fn crowd(&self, group: &GroupName) -> Option<&Crowd> {
+        self.crowds.groups.get(group)
+    }
+
+    /// The groups in which a run waits for its turn.
+    pub fn crowded(&self) -> impl Iterator<Item = &GroupName> {
+        self.crowds.crowded.iter()
+    }
+
     /// How many jobs that name this queue hold a slot.
     pub(crate) fn busy_apart(&self, queue: &str) -> usize {
         self.held.slots.get(queue).map_or(0, BTreeSet::len)
@@ -299,13 +319,15 @@ impl State {
     pub fn apply(&mut self, at: Moment, event: &Event) {
         match event {
             Event::RunCreated(new) => self.create(at, new),
+            Event::RunPrioritised { run, priority, .. } => self.prioritise(*run, *priority),
+            Event::RunBegan { run } => self.begin(*run),
             Event::RunPaused { run, by, reason } => {
                 let pause = Pause { by: by.clone(), reason: reason.clone(), since: at };
-                self.set_run_phase(*run, RunPhase::Paused(pause));
+                self.set_run_phase(at, *run, RunPhase::Paused(pause));
             }
-            Event::RunResumed { run, .. } => self.set_run_phase(*run, RunPhase::Going),
+            Event::RunResumed { run, .. } => self.set_run_phase(at, *run, RunPhase::Going),
             Event::RunCancelled { run, by, reason } => {
-                self.set_run_phase(*run, RunPhase::Cancelling { by: by.clone(), reason: reason.clone() });
+                self.set_run_phase(at, *run, RunPhase::Cancelling { by: by.clone(), reason: reason.clone() });
             }
             Event::RunReleased { run } => self.run_mut(*run).is_behind = false,
             Event::RunFinished { run, .. } => self.forget(*run),
@@ -390,6 +412,7 @@ impl State {
             Event::TaskResumed { task, .. } => {
                 self.resting.remove(task);
             }
+            Event::RunRefused(_) => {}
         }
     }
 
@@ -410,6 +433,7 @@ impl State {
             priority: new.priority,
             bound: new.bound,
             created: at,
+            is_waiting: new.waits,
             phase: RunPhase::Going,
             force: new.force,
             is_behind: new.is_behind,
@@ -419,6 +443,7 @@ impl State {
             open: nodes.len(),
             dependants: Arc::new(dependants),
         };
+        self.crowds.come(new.run, &run.plan.plan().groups, new.waits);
         let task = &run.plan.plan().task;
         self.by_task.entry(task.clone()).or_default().insert(new.run);
         let number = self.numbers.entry(task.clone()).or_default();
@@ -509,6 +534,7 @@ impl State {
 
     fn forget(&mut self, id: RunId) {
         let Some(run) = self.runs.remove(&id) else { return };
+        self.crowds.leave(id, &run.plan.plan().groups);
         let task = &run.plan.plan().task;
         if let Some(runs) = self.by_task.get_mut(task) {
             runs.remove(&id);
@@ -518,7 +544,42 @@ impl State {
         }
     }
 
-    fn set_run_phase(&mut self, id: RunId, phase: RunPhase) {
+    fn begin(&mut self, id: RunId) {
+        let run = self.run_mut(id);
+        run.is_waiting = false;
+        let plan = run.plan.clone();
+        self.crowds.begin(id, &plan.plan().groups);
+    }
+
+    /// The jobs that are queued find their new places; how long they wait goes on.
+    fn prioritise(&mut self, id: RunId, priority: i32) {
+        let run = &self.runs[&id];
+        let is_held = matches!(run.phase, RunPhase::Paused(_));
+        let queued = run.jobs.iter().enumerate().filter(|(_, job)| job.phase == Phase::Queued && !is_held);
+        let queued: Vec<JobId> = queued.map(|(index, _)| JobId { run: id, index: index as u32 }).collect();
+        queued.iter().for_each(|job| self.unqueue(*job));
+        self.run_mut(id).priority = Some(priority);
+        queued.iter().for_each(|job| self.requeue(*job));
+    }
+
+    /// From now on it waits, perhaps not for ever.
+    fn start_waiting(&mut self, at: Moment, id: JobId) {
+        self.requeue(id);
+        if let Some(patience) = self.leaf(id).timeout_queue {
+            self.job_mut(id).queued_until = Some(at + patience);
+            self.deadlines.insert((at + patience, id));
+        }
+    }
+
+    fn stop_waiting(&mut self, id: JobId) {
+        self.unqueue(id);
+        if let Some(until) = self.job_mut(id).queued_until.take() {
+            self.deadlines.remove(&(until, id));
+        }
+    }
+
+    fn set_run_phase(&mut self, at: Moment, id: RunId, phase: RunPhase) {
+        let was_held = matches!(self.runs[&id].phase, RunPhase::Paused(_));
         self.run_mut(id).phase = phase;
         let run = &self.runs[&id];
         let is_held = matches!(run.phase, RunPhase::Paused(_));
@@ -526,9 +587,9 @@ impl State {
             let job = JobId { run: id, index };
             if self.job(job).phase == Phase::Queued {
                 if is_held {
-                    self.unqueue(job);
-                } else {
-                    self.requeue(job);
+                    self.stop_waiting(job);
+                } else if was_held {
+                    self.start_waiting(at, job);
                 }
             }
         }
@@ -583,10 +644,10 @@ impl State {
         job.since = at;
         let last = std::mem::replace(&mut job.phase, next.clone());
         if last == Phase::Queued {
-            self.unqueue(id);
+            self.stop_waiting(id);
         }
         if next == Phase::Queued && !is_held {
-            self.requeue(id);
+            self.start_waiting(at, id);
         }
         if let Some(at) = last.deadline() {
             self.deadlines.remove(&(at, id));
@@ -626,6 +687,11 @@ impl State {
 }
 
 impl Run {
+    /// What people call it: `nightly#128`.
+    pub fn name(&self) -> String {
+        format!("{}#{}", self.plan.plan().task, self.number)
+    }
+
     /// For each job, who needs it.
     pub fn dependants(&self) -> &Arc<Vec<Vec<Dependant>>> {
         &self.dependants
@@ -686,6 +752,7 @@ impl Job {
             rounds: 0,
             owed: Vec::new(),
             since: at,
+            queued_until: None,
             started: None,
             prepared: None,
             outputs: None,

@@ -8,7 +8,11 @@ use std::sync::Arc;
 
 impl Engine {
     pub(super) fn submit(&mut self, submission: Submission) {
+        if self.refuse(&submission) {
+            return;
+        }
         let run = RunId(self.state.next_run);
+        let waits = submission.is_behind || self.must_wait(&submission);
         let task = &submission.plan.plan().task;
         let number = self.state.numbers.get(task).copied().unwrap_or(0) + 1;
         self.emit(Event::RunCreated(Box::new(NewRun {
@@ -23,21 +27,17 @@ impl Engine {
             reused_outputs: submission.reused_outputs,
             force: submission.force,
             bound: submission.bound,
+            waits,
             is_behind: submission.is_behind,
         })));
-        if !submission.is_behind {
-            self.begin(run);
+        if !waits {
+            self.consider_all(run);
+        } else if self.state.runs[&run].is_over() {
+            // Everything is taken over from an earlier run: it has nothing to wait for.
+            self.finish_run_if_over(run);
+        } else {
+            self.make_way(run);
         }
-    }
-
-    /// Looks at every job of a run for the first time.
-    pub(super) fn begin(&mut self, run: RunId) {
-        let mut doomed = Vec::new();
-        for index in 0..self.state.runs[&run].jobs.len() as u32 {
-            self.consider(JobId { run, index }, &mut doomed);
-        }
-        self.skip_doomed(doomed);
-        self.finish_run_if_over(run);
     }
 
     /// Ends a job, and carries the consequences to the jobs that need it and to the run.

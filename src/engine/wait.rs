@@ -1,6 +1,7 @@
 //! Why a job is not running: every wait has an owner, and this says who.
 
 use crate::base::{JobId, Moment, RunId};
+use crate::definition::{GroupName, RunGroup};
 use crate::engine::admit::room::Blocked;
 use crate::engine::{Capacity, Pause, Phase, Question, RunPhase, State, Wants};
 use std::collections::BTreeMap;
@@ -9,9 +10,11 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// This older run of its task, and every other one, to end.
-    Turn { behind: RunId },
+    Behind { run: RunId },
     /// These jobs of its run, which are not done.
     Needs(Vec<u32>),
+    /// The turn of its run: these go on in the group, of which so many may, and so many wait before it.
+    Turn { group: GroupName, limit: u32, going: Vec<RunId>, ahead: usize },
     /// Its run is held.
     Paused(Pause),
     /// A slot of its queue, of which so many are busy; `ahead` jobs stand before it, and this one is the next of them.
@@ -95,6 +98,23 @@ fn holders(state: &State, lock: &str) -> Vec<(JobId, Moment)> {
 }
 
 impl State {
+    /// What a run waits for that may not begin yet: the first of its groups that has no room for it.
+    pub fn turn(&self, id: RunId) -> Option<Wait> {
+        let run = self.runs.get(&id).filter(|run| run.is_waiting)?;
+        if let RunPhase::Paused(pause) = &run.phase {
+            return Some(Wait::Paused(pause.clone()));
+        }
+        let wait = |group: &RunGroup| {
+            let crowd = self.crowd(&group.name)?;
+            let ahead = crowd.waiting.range(..id).count();
+            let is_full =
+                crowd.going.len() >= group.limit as usize || self.first_waiting(&group.name) != Some(id);
+            let going = crowd.going.iter().copied().collect();
+            is_full.then(|| Wait::Turn { group: group.name.clone(), limit: group.limit, going, ahead })
+        };
+        run.plan.plan().groups.iter().find_map(wait)
+    }
+
     /// Says what a job waits for; `None` when it runs or is done.
     pub fn why_waiting(&self, id: JobId, standing: &Standing) -> Option<Wait> {
         let run = self.runs.get(&id.run)?;
@@ -103,8 +123,9 @@ impl State {
             Phase::Preparing { .. } => Some(Wait::Preparation),
             Phase::Spread => Some(Wait::Cells { open: job.open_cells }),
             Phase::Waiting if run.is_behind => {
-                Some(Wait::Turn { behind: self.oldest_run_of(&run.plan.plan().task)? })
+                Some(Wait::Behind { run: self.oldest_run_of(&run.plan.plan().task)? })
             }
+            Phase::Waiting if run.is_waiting => self.turn(id.run),
             Phase::Waiting if job.cell.is_some() => {
                 let most = self
                     .node(JobId { index: job.cell.as_ref()?.parent, ..id })

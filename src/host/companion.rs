@@ -423,6 +423,9 @@ pub(super) fn cause_event(cause: &Cause) -> Value {
         Cause::Limit { which, most } => {
             json!({ "kind": "limit", "limit": which.key(), "reason": format!("killed: {}", which.words(*most)) })
         }
+        Cause::QueuedTooLong { waited } => {
+            json!({ "kind": "queue", "reason": format!("waited {waited} in the queue") })
+        }
         Cause::Unmet { rounds } => {
             json!({ "kind": "unmet", "reason": format!("not there after {rounds} rounds") })
         }

@@ -2,6 +2,7 @@
 
 use crate::base::{RunId, TaskName};
 use crate::definition::{ParamProblem, Problem};
+use crate::engine::Refused;
 use crate::host::SETTINGS;
 use crate::plan::PlanError;
 use crate::store::StoreError;
@@ -68,6 +69,14 @@ pub enum SubmitError {
         run: RunId,
         /// What was asked for.
         job: String,
+    },
+    /// Its group has no room, and says that then no run is created.
+    #[error("`{}` is not started: {} has no room beside {beside}", .refused.task, .refused.group)]
+    Refused {
+        /// What was refused.
+        refused: Box<Refused>,
+        /// The name of the oldest run in the group.
+        beside: String,
     },
     /// The store could not be read.
     #[error(transparent)]
@@ -152,6 +161,7 @@ impl SubmitError {
             SubmitError::StillGoing(run) => {
                 Some(format!("wait for it (`neap wait {run}`) or cancel it (`neap cancel {run}`)"))
             }
+            SubmitError::Refused { refused, .. } => Some(format!("wait for it: `neap wait {}`", refused.run)),
             SubmitError::NothingFailed(run) => {
                 Some(format!("to do all of it again: `neap retry {run} --all`"))
             }

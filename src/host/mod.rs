@@ -234,6 +234,18 @@ impl Host {
         Ok(())
     }
 
+    /// Gives all jobs of a run another priority, those that wait already among them.
+    ///
+    /// # Errors
+    /// [`CommandError`] when it is not going on, or has that priority.
+    pub async fn prioritise(&self, run: RunId, priority: i32, by: Author) -> Result<(), CommandError> {
+        let told = self.command(run, Input::Prioritise { run, priority, by }).await?;
+        if told.records.is_empty() {
+            return Err(CommandError::Already { run, state: "of that priority, or being cancelled," });
+        }
+        Ok(())
+    }
+
     /// Holds what has not started of a run. What runs goes on.
     ///
     /// # Errors

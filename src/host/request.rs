@@ -2,7 +2,7 @@
 
 use crate::base::{RunId, TaskName};
 use crate::definition::{Catalog, Params};
-use crate::engine::{Author, Event, Input, Outcome, PlanRef, Submission, Trigger};
+use crate::engine::{Author, Event, Input, Outcome, PlanRef, Run, Submission, Trigger};
 use crate::host::{Host, SubmitError};
 use crate::plan::Plan;
 use crate::store::{Durability, History};
@@ -145,7 +145,18 @@ impl Host {
             Event::RunCreated(new) => Some(new.run),
             _ => None,
         });
-        created.ok_or(SubmitError::Stopping)
+        let refused = told.records.into_iter().find_map(|record| match record.event {
+            Event::RunRefused(refused) => Some(refused),
+            _ => None,
+        });
+        match (created, refused) {
+            (Some(run), _) => Ok(run),
+            (None, Some(refused)) => {
+                let name = self.look(|live| live.state.runs.get(&refused.run).map(Run::name));
+                Err(SubmitError::Refused { beside: name.unwrap_or_else(|| refused.run.to_string()), refused })
+            }
+            (None, None) => Err(SubmitError::Stopping),
+        }
     }
 }
 

@@ -77,7 +77,10 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         | Event::RoundScheduled { .. }
         | Event::RetryScheduled { .. }
         | Event::CleanupOwed { .. }
-        | Event::CleanupStarted { .. } => Ok(()),
+        | Event::CleanupStarted { .. }
+        | Event::RunBegan { .. }
+        | Event::RunPrioritised { .. }
+        | Event::RunRefused(_) => Ok(()),
     }
 }
 

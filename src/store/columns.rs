@@ -128,6 +128,7 @@ pub(super) fn skip_columns(why: &SlotSkip) -> (&'static str, Option<RunId>) {
         SlotSkip::Overlap { run } => ("overlap", Some(*run)),
         SlotSkip::Paused => ("paused", None),
         SlotSkip::Queued { run } => ("queued", Some(*run)),
+        SlotSkip::Crowded { run, group: _ } => ("crowded", Some(*run)),
     }
 }
 

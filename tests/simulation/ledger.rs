@@ -1,6 +1,7 @@
 //! The onlooker: holds every event against what was seen before.
 
 use super::rules::{Says, fates, says};
+use super::turns::Turns;
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{Leaf, Rule};
 use neap::engine::{
@@ -22,6 +23,8 @@ pub(super) struct Ledger {
     parents: BTreeMap<JobId, JobId>,
     /// Jobs that wait no more for others.
     released: BTreeSet<JobId>,
+    /// Which runs have had their turn.
+    turns: Turns,
     /// Jobs of which an attempt was started, and those with such a cell.
     pub(super) begun: BTreeSet<JobId>,
     /// Jobs that nobody needs any more.
@@ -46,6 +49,8 @@ pub(super) struct Ledger {
     rounds: BTreeMap<JobId, u32>,
     decisions: BTreeMap<JobId, bool>,
     backoffs: BTreeMap<JobId, Moment>,
+    /// Since when a job waits in the queue.
+    pub(super) queued: BTreeMap<JobId, Moment>,
     pub(super) owed: BTreeMap<JobId, usize>,
     pub(super) cleaned: BTreeSet<JobId>,
     /// For each schedule: where its slots are accounted for up to.
@@ -69,11 +74,13 @@ impl Ledger {
 
     /// Whether the job also runs in a run that is being cancelled, and nobody hurries that.
     pub(super) fn is_spared(&self, job: JobId) -> bool {
-        self.node(job).leaf.rule == Rule::Always && !self.hurried.contains(&job.run)
+        let has_begun = !self.turns.never_begun.contains(&job.run);
+        has_begun && self.node(job).leaf.rule == Rule::Always && !self.hurried.contains(&job.run)
     }
 
     /// Writes down one event.
     pub(super) fn observe(&mut self, record: &Record) {
+        self.turns.observe(&record.event);
         match &record.event {
             Event::RunCreated(new) => self.run_created(new),
             Event::JobPreparing { job } => {
@@ -82,7 +89,10 @@ impl Ledger {
             }
             Event::JobPrepared { job, .. } => self.goes_on(*job, "prepared"),
             Event::JobSpread { job, cells } => self.spread(*job, cells),
-            Event::JobQueued { job } => self.let_go(*job),
+            Event::JobQueued { job } => {
+                self.queued.insert(*job, record.at);
+                self.let_go(*job);
+            }
             Event::AttemptAdmitted { attempt } => {
                 assert!(!self.leaf(attempt.job).hooks.is_empty(), "{attempt:?} has nobody to ask");
                 self.admitted(attempt.job, record.at);
@@ -134,7 +144,13 @@ impl Ledger {
                 assert_eq!(twice, None, "{attempt:?} was decided over twice");
             }
             Event::CleanupOwed { job, .. } => *self.owed.entry(*job).or_default() += 1,
-            Event::JobFinished { job, outcome, .. } => self.finish(*job, outcome),
+            Event::JobFinished { job, outcome, .. } => {
+                if let Outcome::Failed { cause: Cause::QueuedTooLong { waited } } = outcome {
+                    assert_eq!(self.leaf(*job).timeout_queue, Some(*waited), "{job:?} may wait");
+                    assert!(record.at >= self.queued[job] + *waited, "{job:?} did not wait for so long");
+                }
+                self.finish(*job, outcome);
+            }
             Event::RunFinished { run, outcome } => self.run_finished(*run, outcome),
             Event::ScheduleArmed { key, at } => {
                 self.accounted.insert(key.clone(), *at);
@@ -150,7 +166,11 @@ impl Ledger {
                 assert_eq!(self.older_than(*run), None, "{run:?} began too early");
             }
             Event::RunPaused { run, .. } => assert!(self.held.insert(*run), "{run:?} paused twice"),
-            Event::RunResumed { run, .. } => assert!(self.held.remove(run), "{run:?} was not paused"),
+            Event::RunResumed { run, .. } => {
+                // Those of its jobs that wait begin to wait.
+                self.queued.iter_mut().filter(|(job, _)| job.run == *run).for_each(|(_, at)| *at = record.at);
+                assert!(self.held.remove(run), "{run:?} was not paused");
+            }
             Event::RunCancelled { run, .. } => {
                 assert!(self.cancels.insert(*run), "{run:?} was cancelled twice");
                 if self.behind.contains(run) {
@@ -163,7 +183,10 @@ impl Ledger {
             | Event::HookAsked { .. }
             | Event::CleanupStarted { .. }
             | Event::TaskPaused { .. }
-            | Event::TaskResumed { .. } => {}
+            | Event::TaskResumed { .. }
+            | Event::RunBegan { .. }
+            | Event::RunPrioritised { .. }
+            | Event::RunRefused(_) => {}
         }
     }
 
@@ -205,7 +228,7 @@ impl Ledger {
     /// It waits no more for others. Later it is queued again and again, for its tries and rounds.
     fn let_go(&mut self, job: JobId) {
         self.goes_on(job, "let go");
-        assert!(!self.behind.contains(&job.run), "{job:?} was let go before the turn of its run");
+        assert!(!self.turns.never_begun.contains(&job.run), "{job:?} was let go before the turn of its run");
         if !self.released.insert(job) {
             return;
         }
@@ -397,6 +420,8 @@ impl Ledger {
             (Cause::Unprepared { .. }, _) => {
                 return assert!(last.is_none() || leaf.repeat.is_some(), "{job:?}");
             }
+            // It may have been tried before, but then it waited.
+            (Cause::QueuedTooLong { .. }, _) => return,
             (Cause::Precondition { .. }, _) => return assert!(last.is_none(), "{job:?} ran"),
             (Cause::Unmet { rounds }, Some(exit)) => {
                 assert_eq!(*exit, Exit::Code { code: 0 }, "{job:?}");

@@ -9,6 +9,7 @@ mod plans;
 mod promises;
 mod rules;
 mod sharing;
+mod turns;
 
 use ledger::Ledger;
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
@@ -166,8 +167,9 @@ impl World {
         let holders = state.going().count() + state.locks().count();
         for (id, run) in &state.runs {
             let is_queued = run.jobs.iter().any(|job| job.phase == Phase::Queued);
-            let is_live = run.jobs.iter().any(|job| job.phase.is_live());
-            let serving = is_live || run.is_behind || (is_queued && holders > 0);
+            let serving = run.is_waiting
+                || run.jobs.iter().any(|job| job.phase.is_live())
+                || (is_queued && holders > 0);
             assert!(serving, "{id:?} is stuck: {run:?}");
         }
     }
@@ -256,7 +258,11 @@ impl World {
     fn pause_or_resume(&mut self) {
         let run = RunId(1 + self.rng.below(self.engine.state().next_run));
         let task = TaskName::new(&format!("s{}", self.rng.below(3))).unwrap();
-        match self.rng.below(8) {
+        match self.rng.below(9) {
+            8 => {
+                let priority = self.rng.below(40) as i32 - 20;
+                self.tell(Input::Prioritise { run, priority, by: me() });
+            }
             0 => self.tell(Input::Pause { run, by: me(), reason: None }),
             1 => self.tell(Input::Resume { run, by: me() }),
             2..=4 => self.freeze_or_thaw(),

@@ -1,6 +1,7 @@
 //! Random plans: what people could write, and what nobody would.
 
 use super::sharing::random_sharing;
+use super::turns::random_groups;
 use neap::base::{Millis, TaskName};
 use neap::definition::{
     Action, Again, Catchup, Cleanup, Firing, Hook, Leaf, OnHookError, Over, Overlap, Params, Repeat, Retry,
@@ -36,7 +37,13 @@ pub(super) fn random_plan(rng: &mut Rng, number: u64) -> Plan {
             nodes.push(Node::new(Arc::new(leaf), (0..index as u32).collect()));
         }
     }
-    Plan { task, definition: format!("{number}").into(), params: Params::new(), nodes }
+    Plan {
+        definition: format!("{number}").into(),
+        params: Params::new(),
+        groups: random_groups(rng, &task),
+        nodes,
+        task,
+    }
 }
 
 /// How the slots of a schedule become runs.
@@ -104,6 +111,7 @@ fn random_leaf(rng: &mut Rng, task: &TaskName, index: usize) -> Leaf {
         spread: rng.one_in(6).then(|| random_spread(rng)),
         repeat: rng.one_in(8).then(|| random_repeat(rng)),
         sharing: if rng.one_in(3) { random_sharing(rng) } else { Sharing::default() },
+        timeout_queue: rng.one_in(8).then(|| Millis(1 + rng.below(150))),
         priority: rng.below(3) as i32,
         timeout: rng.one_in(2).then(|| Millis(1 + rng.below(150))),
         stop: Stop { signal: Signal::TERM, grace: Millis(rng.below(30)) },

@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::rules::{Says, fates, says};
-use super::sharing;
+use super::{sharing, turns};
 use neap::base::{JobId, Moment};
 use neap::engine::{Capacity, Job, Phase, Run, RunPhase, Standing, State};
 
@@ -16,6 +16,7 @@ pub(super) struct Sight<'w> {
 impl Sight<'_> {
     pub(super) fn check(&self) {
         sharing::check(self.state, self.capacity);
+        turns::check(self.state);
         let standing = Standing::of(self.state, self.capacity);
         for (&id, run) in &self.state.runs {
             assert!(!run.is_over(), "{id:?} is over and still here");
@@ -33,6 +34,14 @@ impl Sight<'_> {
         assert!(!matches!(job.phase, Phase::Ended { .. }), "{id:?} was left without a verdict");
         if let Some(deadline) = job.phase.deadline() {
             assert!(deadline > self.now, "{id:?} overslept {deadline:?}");
+        }
+        if let Some(since) = self.ledger.queued.get(&id).filter(|_| job.phase == Phase::Queued) {
+            let patience = self.state.leaf(id).timeout_queue;
+            let is_held = matches!(run.phase, RunPhase::Paused(_));
+            assert!(
+                is_held || patience.is_none_or(|most| *since + most > self.now),
+                "{id:?} waits for too long"
+            );
         }
         let is_at_rest = job.phase.is_live() || job.phase.is_done();
         assert_eq!(
@@ -62,7 +71,7 @@ impl Sight<'_> {
             let most = spread.max_parallel.map_or(usize::MAX, |most| most as usize);
             assert!(going <= most, "{going} cells at once beside {id:?}");
             assert!(job.phase != Phase::Waiting || going == most, "{id:?} waits, and it could go");
-        } else if job.phase == Phase::Waiting && !run.is_behind {
+        } else if job.phase == Phase::Waiting && !run.is_waiting {
             assert_eq!(says(self.ledger, id), Says::Wait, "{id:?} waits: {:?}", fates(self.ledger, id));
         }
         if job.phase == Phase::Spread {

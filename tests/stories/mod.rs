@@ -11,6 +11,7 @@ mod rounds;
 mod sharing;
 mod slots;
 mod told;
+mod turns;
 
 use neap::base::Millis;
 use neap::definition::{Cleanup, Hook, OnHookError, Retry};

@@ -235,3 +235,107 @@ fn a_queue_that_is_no_longer_there_is_the_queue_of_the_host() {
         ",
     );
 }
+
+#[test]
+fn another_priority_counts_for_jobs_that_wait_already() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(0).submit().submit().submit();
+    story.at(1).prioritise(3, 10);
+    story.at(2).prioritise(3, 10); // it has that
+    story.at(3).ends("a.1", code(0));
+    story.check(
+        "
+        @0    run created
+              a queued
+              a.1 started                    -> start a.1
+        @0    run 2 created
+              a queued
+        @0    run 3 created
+              a queued
+        @1    run 3 has priority 10
+        @3    a.1 ended: exit 0
+              a finished: succeeded
+              run finished: succeeded
+              a.1 started                    -> start a.1 of run 3
+        ",
+    );
+}
+
+#[test]
+fn a_run_that_is_held_keeps_its_new_priority_for_later() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(0).submit().submit().submit();
+    story.at(1).pause_run(3);
+    story.at(2).prioritise(3, 10);
+    story.at(3).resume_run(3);
+    story.at(4).ends("a.1", code(0));
+    story.check(
+        "
+        @0    run created
+              a queued
+              a.1 started                    -> start a.1
+        @0    run 2 created
+              a queued
+        @0    run 3 created
+              a queued
+        @1    run 3 paused by me
+        @2    run 3 has priority 10
+        @3    run resumed
+        @4    a.1 ended: exit 0
+              a finished: succeeded
+              run finished: succeeded
+              a.1 started                    -> start a.1 of run 3
+        ",
+    );
+}
+
+#[test]
+fn a_job_that_waits_for_too_long_fails_and_is_not_tried_again() {
+    let mut story = Story::new(1, &[("a", &[]), ("b", &[]), ("c", &[1])]).each(|leaf| {
+        leaf.retry = Retry { attempts: 3, ..Retry::default() };
+        leaf.timeout_queue = Some(Millis(100));
+    });
+    story.at(0).submit();
+    assert_eq!(story.next_deadline(), 100);
+    story.at(100);
+    story.at(101).ends("a.1", code(0));
+    story.check(
+        "
+        @0    run created
+              a queued
+              b queued
+              a.1 started                    -> start a.1
+        @100  b finished: queued for 0.1s
+              c finished: skipped, needs b
+        @101  a.1 ended: exit 0
+              a finished: succeeded
+              run finished: failed at b
+        ",
+    );
+}
+
+/// While the run is held nobody is impatient; then it begins again.
+#[test]
+fn waiting_counts_anew_when_a_held_run_goes_on() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(0).submit();
+    let mut story = story.each(|leaf| leaf.timeout_queue = Some(Millis(100)));
+    story.at(10).submit();
+    story.at(20).pause_run(2);
+    story.at(500).resume_run(2);
+    assert_eq!(story.next_deadline(), 600);
+    story.at(600);
+    story.check(
+        "
+        @0    run created
+              a queued
+              a.1 started                    -> start a.1
+        @10   run 2 created
+              a queued
+        @20   run 2 paused by me
+        @500  run resumed
+        @600  a finished: queued for 0.1s
+              run 2 finished: failed at a
+        ",
+    );
+}

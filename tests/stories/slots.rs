@@ -24,7 +24,7 @@ fn one_run_waits_for_the_end_of_the_other_and_no_more() {
     story.at(500).schedule(every(1), overlapping(Overlap::QueueOne));
     story.at(1000);
     story.at(2000);
-    assert_eq!(story.wait_in_run(2, "a"), Some(Wait::Turn { behind: RunId(1) }));
+    assert_eq!(story.wait_in_run(2, "a"), Some(Wait::Behind { run: RunId(1) }));
     story.at(3000);
     story.at(3500).ends("a.1", code(0));
     story.at(4000);
@@ -53,7 +53,7 @@ fn all_runs_wait_and_go_on_in_order() {
     story.at(500).schedule(every(1), overlapping(Overlap::QueueAll));
     story.at(3000);
     story.at(3100).restart().schedule(every(1), overlapping(Overlap::QueueAll));
-    assert_eq!(story.wait_in_run(3, "a"), Some(Wait::Turn { behind: RunId(1) }));
+    assert_eq!(story.wait_in_run(3, "a"), Some(Wait::Behind { run: RunId(1) }));
     story.at(3500).ends("a.1", code(0));
     story.at(3600).ends_in_run(2, "a.1", code(1));
     story.check(

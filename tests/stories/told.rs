@@ -2,8 +2,8 @@
 
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{
-    Action, Catalog, Firing, Leaf, Machine, Over, Params, Registered, Rule, Settings, Signal, Source, Spread,
-    Stop, When,
+    Action, Catalog, Firing, Leaf, Machine, Over, Overlap, Params, Registered, Rule, RunGroup, Settings,
+    Signal, Source, Spread, Stop, When,
 };
 use neap::engine::{
     Answer, Armed, Author, Cause, Effect, Engine, Event, Exit, Input, Order, Outcome, PlanRef, Preparation,
@@ -36,7 +36,13 @@ impl Story {
     pub(super) fn with_seed(seed: u64, slots: usize, jobs: &[(&str, &[u32])]) -> Story {
         let nodes = jobs.iter().map(|&(name, needs)| Node::new(Arc::new(leaf(name)), needs.to_vec()));
         let task = TaskName::new("t").unwrap();
-        let plan = Plan { task, definition: "d".into(), params: Params::new(), nodes: nodes.collect() };
+        let plan = Plan {
+            task,
+            definition: "d".into(),
+            params: Params::new(),
+            groups: Vec::new(),
+            nodes: nodes.collect(),
+        };
         let engine = Engine::new(slots, seed, State::default());
         let names = jobs.iter().map(|(name, _)| (*name).to_owned()).collect();
         Story { engine, plan, journal: Vec::new(), names, now: 0, told: String::new() }
@@ -211,6 +217,28 @@ impl Story {
         self.tell(Input::Decide { attempt, approved, by: me(), reason })
     }
 
+    /// The groups that its runs belong to.
+    pub(super) fn groups(mut self, groups: Vec<RunGroup>) -> Story {
+        self.plan.groups = groups;
+        self
+    }
+
+    pub(super) fn cancel_run(&mut self, run: u64) -> &mut Story {
+        self.tell(Input::Cancel { run: RunId(run), by: me(), reason: None, now: false })
+    }
+
+    pub(super) fn pause_run(&mut self, run: u64) -> &mut Story {
+        self.tell(Input::Pause { run: RunId(run), by: me(), reason: None })
+    }
+
+    pub(super) fn prioritise(&mut self, run: u64, priority: i32) -> &mut Story {
+        self.tell(Input::Prioritise { run: RunId(run), priority, by: me() })
+    }
+
+    pub(super) fn resume_run(&mut self, run: u64) -> &mut Story {
+        self.tell(Input::Resume { run: RunId(run), by: me() })
+    }
+
     /// What jobs share besides the slots.
     pub(super) fn machine(mut self, machine: Machine) -> Story {
         self.engine = self.engine.with_machine(Arc::new(machine));
@@ -252,14 +280,16 @@ impl Story {
         self.schedule(Schedule::every(Millis(ms)).unwrap(), Firing::default())
     }
 
+    /// Whatever goes on does not keep a slot from its run.
+    pub(super) fn schedule_allowing(&mut self, ms: u64) -> &mut Story {
+        let firing = Firing { overlap: Overlap::Allow, ..Firing::default() };
+        self.schedule(Schedule::every(Millis(ms)).unwrap(), firing)
+    }
+
     pub(super) fn schedule(&mut self, schedule: Schedule, firing: Firing) -> &mut Story {
         let plan = PlanRef::new(Arc::new(self.plan.clone()));
         let key = ScheduleKey("t".into());
         self.tell(Input::Schedules(vec![Armed { key, schedule, plan, firing }]))
-    }
-
-    pub(super) fn cancel_run(&mut self, run: u64) -> &mut Story {
-        self.tell(Input::Cancel { run: RunId(run), by: me(), reason: None, now: false })
     }
 
     pub(super) fn state(&self) -> &State {
@@ -338,11 +368,19 @@ impl Story {
                     format!("{} created for @{}{turn}", run(new.run), slot.0)
                 }
                 Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {
-                    format!("{} created", run(new.run))
+                    format!("{} created{}", run(new.run), if new.waits { ", waits" } else { "" })
                 }
             },
             Event::RunReleased { run: id } => format!("{} has its turn", run(*id)),
-            Event::RunPaused { by, .. } => format!("run paused by {by}"),
+            Event::RunPrioritised { run: id, priority, .. } => {
+                format!("{} has priority {priority}", run(*id))
+            }
+            Event::RunBegan { run: id } => format!("{} begins", run(*id)),
+            Event::RunRefused(refused) => {
+                let word = if refused.fails { "an error" } else { "skipped" };
+                format!("{} refused because of run {}: {word}", refused.task, refused.run.0)
+            }
+            Event::RunPaused { run: id, by, .. } => format!("{} paused by {by}", run(*id)),
             Event::RunResumed { .. } => "run resumed".into(),
             Event::RunCancelled { run: id, by, .. } => format!("{} cancelled by {by}", run(*id)),
             Event::RunFinished { run: id, outcome } => {
@@ -388,6 +426,9 @@ impl Story {
             Event::SlotSkipped { slot, why: SlotSkip::Queued { run }, .. } => {
                 format!("slot @{} skipped: run {} waits", slot.0, run.0)
             }
+            Event::SlotSkipped { slot, why: SlotSkip::Crowded { run, .. }, .. } => {
+                format!("slot @{} skipped: no room beside run {}", slot.0, run.0)
+            }
             Event::SlotSkipped { slot, why: SlotSkip::Paused, .. } => {
                 format!("slot @{} skipped: paused", slot.0)
             }
@@ -419,6 +460,7 @@ impl Story {
                 Cause::Rejected { by, reason } => {
                     format!("rejected by {by}: {}", reason.as_deref().unwrap_or("no reason"))
                 }
+                Cause::QueuedTooLong { waited } => format!("queued for {waited}"),
                 Cause::Unmet { rounds } => format!("unmet after {rounds} rounds"),
                 Cause::Limit { which, most } => which.words(*most),
             },

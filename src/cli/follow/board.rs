@@ -208,7 +208,10 @@ impl Board {
             | Event::SlotSkipped { .. }
             | Event::SlotsMissed { .. }
             | Event::TaskPaused { .. }
-            | Event::TaskResumed { .. } => None,
+            | Event::TaskResumed { .. }
+            | Event::RunBegan { .. }
+            | Event::RunPrioritised { .. }
+            | Event::RunRefused(_) => None,
         }
     }
 

@@ -309,6 +309,7 @@ mod tests {
             force: false,
             bound: false,
             is_behind: false,
+            waits: false,
         };
         let created = (0, Event::RunCreated(Box::new(created)));
         for (at, event) in std::iter::once(created).chain(events) {

@@ -98,6 +98,7 @@ fn cause_field(cause: &Cause) -> String {
         Cause::Outputs { message } => format!("outputs={message:?}"),
         Cause::Cell { .. } => "cell".into(),
         Cause::Rejected { by, reason } => format!("rejected{}", who(by, reason.as_deref())),
+        Cause::QueuedTooLong { .. } => "queued_too_long".into(),
         Cause::Unmet { rounds } => format!("unmet rounds={rounds}"),
         Cause::Limit { which, most } => format!("limit={} most={most}", which.key()),
     }

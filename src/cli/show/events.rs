@@ -1,6 +1,6 @@
 //! The journal of a run in words, a line for each event.
 
-use crate::api::{RunInfo, cause_words, skip_words};
+use crate::api::{RunInfo, cause_words, priority_word, skip_words};
 use crate::base::{AttemptId, Bytes, JobId, Millis, Moment};
 use crate::cli::look::{Look, exit_words};
 use crate::cli::output::{DIM, clean};
@@ -95,6 +95,13 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
         }
         Event::TaskPaused { task, by, reason } => {
             format!("the schedules of {task} were paused by {by}{}", because(reason.as_deref()))
+        }
+        Event::RunPrioritised { priority, by, .. } => {
+            format!("{by} gave the run the priority {}", priority_word(*priority))
+        }
+        Event::RunBegan { .. } => "the run begins: it was its turn".into(),
+        Event::RunRefused(refused) => {
+            format!("no run of {} for {}: {} has no room", refused.task, refused.by, refused.group)
         }
         Event::TaskResumed { task, by } => format!("the schedules of {task} were resumed by {by}"),
     }

@@ -39,7 +39,7 @@ pub(super) use process::LIMITS;
 pub(super) use results::{LOG, OUTPUT, REPEAT};
 pub(super) use schedule::ENTRY;
 pub(super) use settings::CHANNEL;
-pub(super) use sharing::{LOCK, QUEUE};
+pub(super) use sharing::{CONCURRENCY, LOCK, QUEUE};
 pub(super) use time::{RETRY, STOP};
 
 /// One key.
@@ -234,6 +234,7 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &HOOK,
     &CLEANUP,
     &CHANNEL,
+    &CONCURRENCY,
     &LOCK,
     &QUEUE,
 ];

@@ -86,7 +86,7 @@ pub(in crate::definition) const LIMITS: Object = Object::new(
 )
 .later(later::LIMITS);
 
-const SIZE: Special = Special {
+pub(super) const SIZE: Special = Special {
     what: "a size",
     pattern: "^[0-9.]+ *(B|kB|KB|MB|GB|KiB|MiB|GiB)?$",
     suggestions: &["64MiB", "512MiB", "2GiB"],

@@ -2,6 +2,7 @@
 
 use super::{Key, Names, Object, Places, Shape, Subject};
 use crate::definition::sharing::MODES;
+use crate::definition::turns::ON_CONFLICT;
 
 pub(super) const SUBJECT: Subject = Subject {
     title: "Sharing the machine",
@@ -29,6 +30,37 @@ pub(super) const SUBJECT: Subject = Subject {
              rounds, and while it is tidied up after. Who waits longer gets them first.",
         )
         .example("run: ./migrate\nlocks: [db, { name: config, mode: shared }]\n"),
+        Key::new("timeout_queue", Shape::Duration { may_be_zero: false }, "How long it may wait in its queue.")
+            .at(Places::JOBS)
+            .without("no limit")
+            .more(
+                "For a slot, for its locks, or for whatever else it shares. When it is over the job fails without having \
+                 started, with exit code 124, and `retry` does not try it again. It counts anew for each try, and from the \
+                 beginning when a paused run goes on.",
+            )
+            .example("run: ./report\nlocks: db\ntimeout_queue: 30m\n"),
+        Key::new("max_instances", Shape::Whole(1, 10_000), "How many runs of the task go on at once.")
+            .at(Places::FILE)
+            .without("as many as there are")
+            .foreign(&["max_active_runs", "maxActiveRuns", "max_concurrency"])
+            .more(
+                "More of them wait as runs: nothing of them starts, and the oldest begins first. `overlap` says before that \
+                 what becomes of a slot of a schedule.",
+            )
+            .example("run: ./sync\nmax_instances: 1\n"),
+        Key::new(
+            "concurrency",
+            Shape::Either(&[Shape::FilledTemplate, Shape::Object(&CONCURRENCY)]),
+            "The group of runs of which only so many go on at once.",
+        )
+        .at(Places::FILE)
+        .more(
+            "Tasks that name the same group share it. A bare text is the group, with one run at a time. The run is in the \
+             group from its beginning until it has ended, whatever its jobs do.",
+        )
+        .example(
+            "params: { stage: test }\nconcurrency: { group: \"deploy-${{ params.stage }}\", limit: 1, on_conflict: cancel_running }\nrun: ./deploy\n",
+        ),
         Key::new("queues", Shape::Map(Names::Any, &Shape::Object(&QUEUE)), "Queues with slots of their own, by name.")
             .at(Places::SETTINGS)
             .more("Jobs stand in one of them with `queue`, and then take no slot of the host.")
@@ -48,6 +80,19 @@ pub(in crate::definition) const LOCK: Object = Object::new(
     &[
         Key::new("name", Shape::Filled, "Its name.").required(),
         Key::new("mode", Shape::Words(MODES), "How it is held.").default("exclusive"),
+    ],
+);
+
+/// `concurrency`.
+pub(in crate::definition) const CONCURRENCY: Object = Object::new(
+    "concurrency",
+    "a group of runs",
+    &[
+        Key::new("group", Shape::FilledTemplate, "Its name.")
+            .without("the runs of the task itself")
+            .more("It must be known when the run is created: of expressions only `${{ params.NAME }}` can stand in it."),
+        Key::new("limit", Shape::Whole(1, 10_000), "How many of its runs go on at once.").default("1"),
+        Key::new("on_conflict", Shape::Words(ON_CONFLICT), "What becomes of one too many.").default("queue"),
     ],
 );
 

@@ -88,6 +88,7 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&HOOK, "run: make\nhooks: { file: a.lua, KEY }\n"),
         (&CLEANUP, "run: make\ncleanup: { run: ls, KEY }\n"),
         (&CHANNEL, "# neap.yaml\nnotify: { a: { webhook: x, KEY } }\n"),
+        (&CONCURRENCY, "run: make\nconcurrency: { group: a, KEY }\n"),
         (&LOCK, "run: make\nlocks: [{ name: db, KEY }]\n"),
         (&QUEUE, "# neap.yaml\nqueues: { heavy: { slots: 1, KEY } }\n"),
     ];
@@ -346,6 +347,8 @@ const UNSEEN_FILES: &[(&str, &str)] = &[
     ("fix-uses-task-blank", "names behind `task:` have no pattern"),
     ("nul", "a pattern against it would stand at every text"),
     ("limits-small", "sizes are not compared with each other"),
+    ("turns-expression", "expressions have no pattern"),
+    ("turns-late", "expressions have no pattern"),
     ("umask", "an editor does not see quotes"),
     ("umask-number", "an editor does not see quotes"),
     ("umask-octal", "an editor does not see quotes"),

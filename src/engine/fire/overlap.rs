@@ -77,7 +77,11 @@ impl Engine {
                 continue;
             };
             self.emit(Event::RunReleased { run });
-            self.begin(run);
+            // What belongs to groups has to wait for its turn there as well.
+            if self.state.runs[&run].plan.plan().groups.is_empty() {
+                self.emit(Event::RunBegan { run });
+                self.consider_all(run);
+            }
         }
     }
 

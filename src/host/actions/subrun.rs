@@ -5,7 +5,7 @@ use crate::base::{RunId, TaskName};
 use crate::definition::shown;
 use crate::engine::{Author, RunOutcome, Trigger};
 use crate::exec::{FunctionError, TaskContext};
-use crate::host::{Host, Inner, RunRequest};
+use crate::host::{Host, Inner, RunRequest, SubmitError};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -61,7 +61,12 @@ async fn create(
         (request.by, request.bound) = (by, bound);
     }
     let trigger = Trigger::Task { parent: context.attempt };
-    Ok(host.submit_as(request, trigger).await?)
+    match host.submit_as(request, trigger).await {
+        Err(SubmitError::Refused { refused, beside }) if !refused.fails => {
+            Err(FunctionError::skipped(format!("{} has no room beside {beside}", refused.group)))
+        }
+        created => Ok(created?),
+    }
 }
 
 /// Values as the words of a command line, which every type of parameter reads.

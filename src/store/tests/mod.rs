@@ -60,7 +60,13 @@ fn plan(task: &str, leaves: &[&str]) -> PlanRef {
         Node::new(Arc::new(leaf(text)), index.checked_sub(1).into_iter().collect())
     };
     let nodes = (0..).zip(leaves).map(node).collect();
-    let plan = Plan { task: name(task), definition: "0".into(), params: Default::default(), nodes };
+    let plan = Plan {
+        task: name(task),
+        definition: "0".into(),
+        params: Default::default(),
+        groups: Vec::new(),
+        nodes,
+    };
     PlanRef::new(Arc::new(plan))
 }
 
@@ -78,6 +84,7 @@ fn new_run(task: &str, run: u64, number: u64) -> NewRun {
         force: false,
         bound: false,
         is_behind: false,
+        waits: false,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::{job, key, name, new_run, plan};
 use crate::base::{AttemptId, Millis, Moment, RunId};
-use crate::definition::{Cleanup, Params, Signal};
+use crate::definition::{Cleanup, GroupName, Params, Signal};
 use crate::engine::{
     Author, Cause, Cell, Event, Exit, Fingerprint, Limit, Missed, NewRun, NotSpawned, Outcome, OwedCleanup,
-    PlanRef, Question, RunOutcome, Skip, SlotSkip, StopCause, Trigger, Usage,
+    PlanRef, Question, Refused, RunOutcome, Skip, SlotSkip, StopCause, Trigger, Usage,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,15 +16,18 @@ pub(super) fn samples() -> Vec<Event> {
     events.extend(jobs());
     events.extend(attempts());
     events.extend(schedules());
+    events.extend(turns());
     events
+}
+
+/// A plan with a hash that stays when plans get another field.
+fn lasting() -> PlanRef {
+    PlanRef::with_hash("29041a01210c3903d8aed2951d392892".into(), Arc::clone(plan("a", &["a"]).plan()))
 }
 
 fn runs() -> Vec<Event> {
     let (run, by) = (RunId(1), Author("ada".into()));
-    // A hash that stays when plans get another field.
-    let plan =
-        PlanRef::with_hash("29041a01210c3903d8aed2951d392892".into(), Arc::clone(plan("a", &["a"]).plan()));
-    let first = NewRun { plan, ..new_run("a", 1, 1) };
+    let first = NewRun { plan: lasting(), ..new_run("a", 1, 1) };
     let scheduled = NewRun {
         run: RunId(2),
         number: 2,
@@ -52,6 +55,7 @@ fn runs() -> Vec<Event> {
         Event::RunCreated(Box::new(with_outputs)),
         Event::RunCreated(Box::new(behind)),
         Event::RunReleased { run: RunId(5) },
+        Event::RunCreated(Box::new(NewRun { waits: true, plan: lasting(), ..new_run("a", 9, 9) })),
         Event::RunPaused { run, by: by.clone(), reason: Some("why".into()) },
         Event::RunResumed { run, by: by.clone() },
         Event::RunCancelled { run, by, reason: None },
@@ -194,6 +198,28 @@ fn schedules() -> Vec<Event> {
     ]
 }
 
+fn turns() -> Vec<Event> {
+    let group = GroupName::Named("deploy".into());
+    let (task, by, own) = (name("ops/a"), Author("ada".into()), GroupName::Task(name("ops/a")));
+    let crowded = SlotSkip::Crowded { run: RunId(1), group: group.clone() };
+    let refused = |group, fails| {
+        let (task, by) = (task.clone(), by.clone());
+        Event::RunRefused(Box::new(Refused { task, by, group, run: RunId(1), fails }))
+    };
+    vec![
+        Event::RunBegan { run: RunId(9) },
+        Event::RunPrioritised { run: RunId(9), priority: -7, by: by.clone() },
+        Event::JobFinished {
+            job: job(1, 8),
+            outcome: Outcome::Failed { cause: Cause::QueuedTooLong { waited: Millis(1500) } },
+            problem: None,
+        },
+        Event::SlotSkipped { key: key("b: @hourly (UTC)"), slot: Moment(9), why: crowded },
+        refused(group, true),
+        refused(own, false),
+    ]
+}
+
 /// A new variant does not compile here until it has a word, and fails below until it has a sample.
 fn word(event: &Event) -> &'static str {
     match event {
@@ -226,11 +252,14 @@ fn word(event: &Event) -> &'static str {
         Event::SlotsMissed { .. } => "slots_missed",
         Event::TaskPaused { .. } => "task_paused",
         Event::TaskResumed { .. } => "task_resumed",
+        Event::RunBegan { .. } => "run_began",
+        Event::RunPrioritised { .. } => "run_prioritised",
+        Event::RunRefused(_) => "run_refused",
     }
 }
 
 #[test]
 fn no_event_is_without_a_sample() {
     let words: BTreeSet<&str> = samples().iter().map(word).collect();
-    assert_eq!(words.len(), 29, "{words:?}");
+    assert_eq!(words.len(), 32, "{words:?}");
 }
