@@ -276,7 +276,9 @@ impl<'t> TaskFile<'t> {
         for field in &self.firing {
             timetable::firing::take(checker, field, &mut firing);
         }
-        let common = timetable::Common { zone: &ground.settings.timezone, params: &params, firing };
+        let calendars = &ground.settings.calendars;
+        let common =
+            timetable::Common { zone: &ground.settings.timezone, params: &params, calendars, firing };
         let timetables = self
             .schedule
             .as_ref()

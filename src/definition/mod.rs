@@ -9,6 +9,7 @@ mod actions;
 mod body;
 mod catalog;
 mod cells;
+mod chains;
 mod children;
 mod codes;
 mod declared;
@@ -49,6 +50,7 @@ mod texts;
 mod timetable;
 mod token;
 mod tree;
+mod upcoming;
 mod values;
 mod words;
 

@@ -137,7 +137,7 @@ impl Engine {
     pub(super) fn restarted(&mut self) {
         self.repeat_orders();
         self.cancel_bound();
-        self.pass_turns_again();
+        self.pass_all_turns();
     }
 
     fn repeat_orders(&mut self) {

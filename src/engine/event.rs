@@ -283,6 +283,18 @@ pub enum Trigger {
     Retry { of: RunId },
     /// An attempt of another run asked for it.
     Task { parent: AttemptId },
+    /// A schedule waited for the end of this run of another task.
+    After { key: ScheduleKey, run: RunId },
+}
+
+impl Trigger {
+    /// The schedule that created the run, if one did.
+    pub fn schedule(&self) -> Option<&ScheduleKey> {
+        match self {
+            Trigger::Schedule { key, .. } | Trigger::After { key, .. } => Some(key),
+            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => None,
+        }
+    }
 }
 
 /// Names one schedule of one task for ever: the task, the normalised expression and the zone.
@@ -292,6 +304,13 @@ pub enum Trigger {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ScheduleKey(pub Arc<str>);
+
+impl ScheduleKey {
+    /// The task whose schedule it is.
+    pub fn task(&self) -> &str {
+        self.0.split_once(": ").map_or(&self.0, |(task, _)| task)
+    }
+}
 
 impl fmt::Display for ScheduleKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -40,8 +40,8 @@ pub use phase::Phase;
 pub use state::{CellOf, Decision, Dependant, Job, Pause, Prepared, Run, RunPhase, State};
 pub use wait::Wait;
 
-use crate::base::{JobId, Moment, TaskName};
-use fire::Timers;
+use crate::base::{JobId, Moment};
+use fire::{EndedRun, Timers};
 use random::Random;
 
 /// The state, the schedules, and the rules that act on them.
@@ -52,8 +52,8 @@ pub struct Engine {
     now: Moment,
     timers: Timers,
     random: Random,
-    /// Tasks of which a run has ended since turns were passed on.
-    ended_tasks: Vec<TaskName>,
+    /// Runs that have ended since their turns were passed on.
+    just_ended: Vec<EndedRun>,
     effects: Vec<Effect>,
 }
 
@@ -69,7 +69,7 @@ impl Engine {
             now: Moment(0),
             timers: Timers::default(),
             random: Random::new(seed),
-            ended_tasks: Vec::new(),
+            just_ended: Vec::new(),
             effects: Vec::new(),
         }
     }
@@ -97,6 +97,7 @@ impl Engine {
             Input::PauseTask { task, by, reason } => self.pause_task(task, by, reason),
             Input::ResumeTask { task, by } => self.resume_task(task, by),
             Input::Schedules(schedules) => self.arm(schedules),
+            Input::Chains(schedules) => self.know(schedules),
             Input::Ended { attempt, exit, usage, outputs } => self.ended(attempt, exit, usage, outputs),
             Input::Stalled { attempt } => self.stalled(attempt),
             Input::Prepared { job, found } => self.prepared(job, found),
@@ -110,7 +111,7 @@ impl Engine {
         }
         self.expire();
         self.fire();
-        self.pass_turns();
+        self.follow_ends();
         self.admit();
         std::mem::take(&mut self.effects)
     }

@@ -27,7 +27,9 @@ pub struct State {
     pub numbers: BTreeMap<TaskName, u64>,
     /// Up to where the slots of each schedule are dealt with.
     pub cursors: BTreeMap<ScheduleKey, Moment>,
-    /// When the last run was created. No slot of a run lies behind it.
+    /// How many runs in a row of each schedule have failed, where any has.
+    pub streaks: BTreeMap<ScheduleKey, u32>,
+    /// When the last run was created, or its slot when that is later. No slot of a run lies behind it.
     pub latest: Moment,
     /// Tasks whose schedules rest.
     pub resting: BTreeMap<TaskName, Pause>,
@@ -182,6 +184,7 @@ impl Default for State {
             next_run: 1,
             numbers: BTreeMap::new(),
             cursors: BTreeMap::new(),
+            streaks: BTreeMap::new(),
             latest: Moment(0),
             resting: BTreeMap::new(),
             queue: BTreeSet::new(),
@@ -268,7 +271,10 @@ impl State {
                 self.set_run_phase(*run, RunPhase::Cancelling { by: by.clone(), reason: reason.clone() });
             }
             Event::RunReleased { run } => self.run_mut(*run).is_behind = false,
-            Event::RunFinished { run, .. } => self.forget(*run),
+            Event::RunFinished { run, outcome } => {
+                self.count_failure(*run, outcome);
+                self.forget(*run);
+            }
             Event::JobPreparing { job } => self.enter(at, *job, Phase::Preparing { since: at }),
             Event::JobPrepared { job, leaf, params, fingerprint, outputs } => {
                 let prepared =
@@ -340,6 +346,7 @@ impl State {
             }
             Event::ScheduleDisarmed { key } => {
                 self.cursors.remove(key);
+                self.streaks.remove(key);
             }
             Event::SlotSkipped { key, slot, .. } => self.advance_cursor(key, *slot),
             Event::SlotsMissed { key, to, .. } => self.advance_cursor(key, *to),
@@ -349,6 +356,7 @@ impl State {
             }
             Event::TaskResumed { task, .. } => {
                 self.resting.remove(task);
+                self.streaks.retain(|key, _| key.task() != task.as_str());
             }
         }
     }
@@ -386,6 +394,7 @@ impl State {
         self.next_run = self.next_run.max(new.run.0 + 1);
         self.latest = self.latest.max(at);
         if let Trigger::Schedule { key, slot } = &new.trigger {
+            self.latest = self.latest.max(*slot);
             self.advance_cursor(key, *slot);
         }
         self.runs.insert(new.run, run);

@@ -6,6 +6,7 @@ use neap::definition::{
     Rule, Signal, Spread, Stop, When,
 };
 use neap::plan::{Node, Plan};
+use neap::schedule::{End, Occasion};
 use std::sync::Arc;
 
 /// Xorshift: enough randomness for a story, and the same story every time.
@@ -52,7 +53,23 @@ pub(super) fn random_firing(rng: &mut Rng) -> Firing {
         1 => Catchup::All,
         _ => Catchup::None,
     };
-    Firing { overlap, catchup, catchup_window: Millis(60_000 + rng.below(60_000)) }
+    Firing {
+        overlap,
+        catchup,
+        catchup_window: Millis(60_000 + rng.below(60_000)),
+        jitter: Millis(if rng.one_in(3) { rng.below(2000) } else { 0 }),
+        pause_on_failure: rng.one_in(4).then(|| 1 + rng.below(3) as u32),
+    }
+}
+
+/// What else makes a schedule fire.
+pub(super) fn random_occasion(rng: &mut Rng) -> Occasion {
+    if rng.one_in(4) {
+        return Occasion::Startup;
+    }
+    let name = ["t0", "t1", "s0", "s1"][rng.below(4) as usize];
+    let when = [End::Succeeded, End::Failed, End::Ended][rng.below(3) as usize];
+    Occasion::After { task: TaskName::new(name).unwrap(), when }
 }
 
 fn random_node(rng: &mut Rng, task: &TaskName, index: usize) -> Node {

@@ -245,6 +245,28 @@ impl Story {
         self.tell(Input::Schedules(vec![Armed { key, schedule, plan, firing }]))
     }
 
+    /// This schedule of another task, whose runs have one job of the same name.
+    pub(super) fn chain(&mut self, task: &str, schedules: Vec<(Schedule, Firing)>) -> &mut Story {
+        let armed = self.armed(task, schedules);
+        self.tell(Input::Schedules(armed))
+    }
+
+    /// What the next host says before it looks at what the last one left.
+    pub(super) fn announce(&mut self, task: &str, schedules: Vec<(Schedule, Firing)>) -> &mut Story {
+        let armed = self.armed(task, schedules);
+        self.tell(Input::Chains(armed))
+    }
+
+    fn armed(&self, task: &str, schedules: Vec<(Schedule, Firing)>) -> Vec<Armed> {
+        let plan = Plan { task: TaskName::new(task).unwrap(), ..self.plan.clone() };
+        let plan = PlanRef::new(Arc::new(plan));
+        let armed = |(schedule, firing): (Schedule, Firing)| {
+            let key = ScheduleKey(format!("{task}: {schedule}").into());
+            Armed { key, schedule, plan: plan.clone(), firing }
+        };
+        schedules.into_iter().map(armed).collect()
+    }
+
     pub(super) fn cancel_run(&mut self, run: u64) -> &mut Story {
         self.tell(Input::Cancel { run: RunId(run), by: me(), reason: None, now: false })
     }
@@ -327,6 +349,9 @@ impl Story {
                     let turn = if new.is_behind { ", waits for its turn" } else { "" };
                     format!("{} created for @{}{turn}", run(new.run), slot.0)
                 }
+                Trigger::After { run: cause, .. } => {
+                    format!("{} created after run {}", run(new.run), cause.0)
+                }
                 Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {
                     format!("{} created", run(new.run))
                 }
@@ -384,6 +409,7 @@ impl Story {
             Event::SlotsMissed { from, to, count, why, .. } => {
                 format!("slots @{} to @{} {}: {count}", from.0, to.0, why.word())
             }
+            Event::TaskPaused { task, by, reason: Some(reason) } => format!("{task} rests by {by}: {reason}"),
             Event::TaskPaused { task, .. } => format!("{task} rests"),
             Event::TaskResumed { task, .. } => format!("{task} goes on"),
         }

@@ -110,6 +110,7 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::Schedule { slot, .. } => format!(" for {slot}"),
         Trigger::Retry { of } => format!(" as another go at {of}"),
         Trigger::Task { parent } => format!(" for a job of run {}", parent.job.run),
+        Trigger::After { run, .. } => format!(" after run {run}"),
     }
 }
 

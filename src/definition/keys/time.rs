@@ -18,7 +18,7 @@ pub(super) const SUBJECT: Subject = Subject {
                  `neap next \"13 3 * * *\"` says what an expression does.",
             )
             .example(
-                "schedule:\n  - { cron: \"13 3 * * *\", timezone: Europe/Berlin, params: { mode: full } }\n  - { every: 6h, overlap: allow, catchup: last, catchup_window: 1d }\n  - { at: \"2026-12-24 18:00\", enabled: false }\nparams: { mode: fast }\nrun: ./sync \"$PARAM_MODE\"\n",
+                "schedule:\n  - { cron: \"13 3 * * *\", timezone: Europe/Berlin, params: { mode: full } }\n  - { every: 6h, overlap: allow, catchup: last, catchup_window: 1d }\n  - { cron: \"30 2 * * *\", start: 2026-12-01, end: 2027-03-31, exclude: [sat, { from: 2026-12-24, to: 2027-01-01 }, { calendar: holidays }], dst_gap: skip, dst_overlap: second, jitter: 5m }\n  - { event: startup, pause_on_failure: 3 }\n  - { after: { task: other, when: failed } }\n  - { at: \"2026-12-24 18:00\", enabled: false }\nparams: { mode: fast }\nrun: ./sync \"$PARAM_MODE\"\n",
             ),
         schedule::OVERLAP
             .at(Places::FILE)
@@ -41,6 +41,14 @@ pub(super) const SUBJECT: Subject = Subject {
             .at(Places::FILE)
             .more("From 1m to 366d. What is older is written down as missed.")
             .example("schedule: { every: 6h }\ncatchup: all\ncatchup_window: 2d\nrun: ./sync\n"),
+        schedule::PAUSE_ON_FAILURE
+            .at(Places::FILE)
+            .more(
+                "Counted are runs that this schedule has created, in a row; a run that was cancelled counts neither way. The \
+                 pause is the host's, with a note that names the last run, and rests all schedules of the task until \
+                 `neap resume TASK`, which also begins the count anew.",
+            )
+            .example("schedule: { every: 1h }\npause_on_failure: 3\nrun: ./sync\n"),
         Key::new("priority", Shape::Either(&[Shape::Words(PRIORITIES), Shape::Whole(-100, 100)]), "Who gets a slot first.")
             .at(Places::ALL)
             .default("normal")

@@ -44,6 +44,8 @@ fn runs() -> Vec<Event> {
     let outputs = Arc::new(Params::from([("size".to_owned(), 42.into())]));
     let with_outputs =
         NewRun { run: RunId(4), number: 4, reused_outputs: vec![(2, outputs)], ..retry.clone() };
+    let trigger = Trigger::After { key: key("a: after b succeeded"), run: RunId(1) };
+    let chained = NewRun { run: RunId(6), number: 6, trigger, ..first.clone() };
     let behind = NewRun { run: RunId(5), number: 5, is_behind: true, ..first.clone() };
     vec![
         Event::RunCreated(Box::new(first)),
@@ -51,6 +53,7 @@ fn runs() -> Vec<Event> {
         Event::RunCreated(Box::new(retry)),
         Event::RunCreated(Box::new(with_outputs)),
         Event::RunCreated(Box::new(behind)),
+        Event::RunCreated(Box::new(chained)),
         Event::RunReleased { run: RunId(5) },
         Event::RunPaused { run, by: by.clone(), reason: Some("why".into()) },
         Event::RunResumed { run, by: by.clone() },
