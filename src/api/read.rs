@@ -466,6 +466,7 @@ pub fn cause_words(cause: &Cause) -> String {
         Cause::Signal { signal } => format!("killed by {signal}"),
         Cause::TimedOut => "timed out".into(),
         Cause::Stalled => "stalled".into(),
+        Cause::OutOfTime => "out of time with all its attempts".into(),
         Cause::NotSpawned { message, .. } => format!("not started: {message}"),
         Cause::Lost => "lost: the host died".into(),
         Cause::Hook { message } => format!("hook: {message}"),
@@ -483,7 +484,7 @@ pub fn exit_code(cause: &Cause) -> i32 {
     match cause {
         Cause::Exit { code } => *code,
         Cause::Signal { signal } => 128 + signal.0,
-        Cause::TimedOut | Cause::Stalled => 124,
+        Cause::TimedOut | Cause::Stalled | Cause::OutOfTime => 124,
         Cause::NotSpawned { why: NotSpawned::NotFound, .. } => 127,
         Cause::NotSpawned { why: NotSpawned::NotExecutable, .. } => 126,
         Cause::NotSpawned { why: NotSpawned::Other, .. } | Cause::Lost => 125,
@@ -521,6 +522,7 @@ pub fn wait_words(wait: &Wait, state: &State, job: JobId, slots: usize, now: Mom
                 ahead => format!("a slot ({busy} of {slots} busy, {ahead} before it)"),
             }
         }
+        Wait::Start { until } => format!("its time in {}", Millis((*until - now).0.max(1))),
         Wait::Backoff { until } => format!("its next try in {}", Millis((*until - now).0.max(1))),
         Wait::Hook(Question::Before) => "its `before` hook".into(),
         Wait::Hook(Question::Success) => "its `success` hook".into(),

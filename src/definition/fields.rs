@@ -11,6 +11,7 @@ use super::timetable::Crons;
 use super::tree::{Kind, Node};
 use super::values;
 use crate::base::{Bytes, Millis, did_you_mean};
+use crate::schedule::Zone;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
@@ -24,6 +25,8 @@ pub(super) struct Checker {
     pub(super) crons: Crons,
     /// The texts with expressions that were met since somebody took them.
     pub(super) written: Vec<Text>,
+    /// That of the host, for moments without one of their own.
+    pub(super) zone: Option<Zone>,
     /// How many names were compared with others so far.
     pub(super) compared: usize,
 }

@@ -114,7 +114,11 @@ pub(super) fn name_of(path: &str) -> Result<TaskName, BadName> {
 
 /// Decodes a task file.
 pub(super) fn decode(source: &Source, ground: Ground<'_>, crons: &mut Crons) -> Decoded {
-    let mut checker = Checker { crons: std::mem::take(crons), ..Checker::default() };
+    let mut checker = Checker {
+        crons: std::mem::take(crons),
+        zone: Some(ground.settings.timezone.clone()),
+        ..Checker::default()
+    };
     let name = match name_of(&source.path) {
         Ok(name) => Some(name),
         Err(error) => {

@@ -13,6 +13,7 @@ use super::settings::Calendars;
 use super::task::{Param, Params, Timetable};
 use super::tree::{Kind, Node};
 use super::values;
+use crate::base::Moment;
 use crate::schedule::{CronError, Schedule, Zone};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -292,6 +293,17 @@ fn inside(node: &Node<'_>, text: &str, part: Range<usize>) -> Range<usize> {
     };
     let start = node.span.start + quotes;
     if part.is_empty() { node.span.clone() } else { start + part.start..start + part.end }
+}
+
+/// A single moment, in the zone of the host.
+pub(super) fn moment(checker: &mut Checker, field: &Field<'_>) -> Option<Moment> {
+    let text = checker.filled_text(field.value, field.key)?;
+    let zone = checker.zone.clone().unwrap_or_else(Zone::utc);
+    let found = Schedule::at(&text, &zone);
+    let refuse = |error: &dyn std::fmt::Display| {
+        Finding::new(Code::E0127, field.value.span.clone(), error.to_string(), "this is no time")
+    };
+    found.map_err(|error| checker.report(refuse(&error))).ok()?.next(Moment(0))
 }
 
 /// Reads the name of a zone.

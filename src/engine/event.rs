@@ -35,6 +35,8 @@ pub enum Event {
     RunReleased { run: RunId },
     /// Every job of the run is done.
     RunFinished { run: RunId, outcome: RunOutcome },
+    /// Everything the job needs is there, but it does not start before this.
+    JobDelayed { job: JobId, until: Moment },
     /// Everything the job needs is there; what its definition leaves open is being found out.
     JobPreparing { job: JobId },
     /// It is found out. `leaf` and `params` replace those of the plan, where they held expressions.
@@ -453,6 +455,8 @@ pub enum StopCause {
     TimedOut,
     /// It showed no sign of life for too long.
     Stalled,
+    /// All attempts of its job together took longer than they may.
+    OutOfTime,
     /// Because of this job of its run nobody needs it any more.
     NotNeeded { job: u32 },
 }
@@ -483,6 +487,8 @@ pub enum Cause {
     TimedOut,
     /// It showed no sign of life for too long.
     Stalled,
+    /// All its attempts together took longer than they may.
+    OutOfTime,
     /// It could not be started.
     NotSpawned { why: NotSpawned, message: String },
     /// The host died and nobody saw how it ended.
@@ -637,7 +643,8 @@ impl Event {
             | Event::RunCancelled { run, .. }
             | Event::RunReleased { run }
             | Event::RunFinished { run, .. } => Some(*run),
-            Event::JobPreparing { job }
+            Event::JobDelayed { job, .. }
+            | Event::JobPreparing { job }
             | Event::JobPrepared { job, .. }
             | Event::JobSpread { job, .. }
             | Event::JobQueued { job }

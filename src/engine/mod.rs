@@ -28,6 +28,7 @@ mod prepare;
 mod random;
 mod state;
 mod submit;
+mod timing;
 mod wait;
 
 pub use event::{
@@ -109,6 +110,7 @@ impl Engine {
             Input::Survived { attempt } => self.survived(attempt),
             Input::Tick => {}
         }
+        self.end_overdue();
         self.expire();
         self.fire();
         self.follow_ends();
@@ -119,7 +121,7 @@ impl Engine {
     /// The next moment at which an [`Input::Tick`] would change anything.
     pub fn next_deadline(&self) -> Option<Moment> {
         let job = self.state.first_deadline().map(|(at, _)| at);
-        [job, self.timers.next()].into_iter().flatten().min()
+        [job, self.timers.next(), self.next_overdue()].into_iter().flatten().min()
     }
 
     fn emit(&mut self, event: Event) {

@@ -2,6 +2,7 @@
 //!
 //! Finished runs are forgotten here: they are rows of the history. So memory is bounded by what goes on.
 
+mod overdue;
 mod schedules;
 
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
@@ -37,6 +38,8 @@ pub struct State {
     queue: BTreeSet<(i64, JobId)>,
     /// When the clock next matters, and to which job. An index: `enter` keeps it.
     deadlines: BTreeSet<(Moment, JobId)>,
+    /// When the time of a job is over, with all its attempts. An index: `enter` keeps it.
+    overdue: BTreeSet<(Moment, JobId)>,
     /// Queued jobs that need no slot, of runs that are not paused. An index: `enter` keeps it.
     slotless: BTreeSet<JobId>,
     /// Jobs that hold a slot. An index: `enter` keeps it.
@@ -189,6 +192,7 @@ impl Default for State {
             resting: BTreeMap::new(),
             queue: BTreeSet::new(),
             deadlines: BTreeSet::new(),
+            overdue: BTreeSet::new(),
             slotless: BTreeSet::new(),
             busy: BTreeSet::new(),
             by_task: BTreeMap::new(),
@@ -275,6 +279,7 @@ impl State {
                 self.count_failure(*run, outcome);
                 self.forget(*run);
             }
+            Event::JobDelayed { job, until } => self.enter(at, *job, Phase::Delayed { until: *until }),
             Event::JobPreparing { job } => self.enter(at, *job, Phase::Preparing { since: at }),
             Event::JobPrepared { job, leaf, params, fingerprint, outputs } => {
                 let prepared =
@@ -293,6 +298,7 @@ impl State {
             Event::AttemptStarted { attempt, timeout } => {
                 self.job_mut(attempt.job).attempts = attempt.number;
                 self.enter(at, attempt.job, Phase::Running { since: at, timeout: *timeout });
+                self.begin_total(at, attempt.job);
                 self.note_start(at, attempt.job);
             }
             Event::AttemptPaused { attempt, .. } => {
@@ -517,6 +523,7 @@ impl State {
     }
 
     fn enter(&mut self, at: Moment, id: JobId, next: Phase) {
+        self.keep_total(id, &next);
         let is_held = matches!(self.runs[&id.run].phase, RunPhase::Paused(_));
         let needs_slot = !self.leaf(id).is_slotless();
         let job = self.job_mut(id);

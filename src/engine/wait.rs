@@ -14,6 +14,8 @@ pub enum Wait {
     Paused(Pause),
     /// A slot; `ahead` jobs stand before it.
     Slot { ahead: usize },
+    /// The moment before which it does not start.
+    Start { until: Moment },
     /// Its next try.
     Backoff { until: Moment },
     /// An answer of a hook.
@@ -58,6 +60,7 @@ impl State {
                     Wait::Slot { ahead: self.queue().take_while(|&other| other != id).count() }
                 }
             }),
+            Phase::Delayed { until } => Some(Wait::Start { until: *until }),
             Phase::Backoff { until } => Some(Wait::Backoff { until: *until }),
             Phase::Asking { question, .. } => Some(Wait::Hook(*question)),
             Phase::Cleaning { .. } | Phase::Ended { .. } => Some(Wait::Cleanup),

@@ -69,6 +69,7 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         | Event::AttemptStopping { .. }
         | Event::HookAsked { .. }
         | Event::JobPreparing { .. }
+        | Event::JobDelayed { .. }
         | Event::Decided { .. }
         | Event::RoundScheduled { .. }
         | Event::RetryScheduled { .. }

@@ -31,6 +31,8 @@ pub(super) struct Ledger {
     started: BTreeSet<AttemptId>,
     stop_causes: BTreeMap<AttemptId, StopCause>,
     clocks: BTreeMap<AttemptId, RunClock>,
+    /// When the first attempt of a job started.
+    first_starts: BTreeMap<JobId, Moment>,
     pub(super) ended: BTreeMap<AttemptId, Exit>,
     /// Runs that somebody asked to end, as the world knows it.
     pub(super) cancelled: BTreeSet<RunId>,
@@ -94,6 +96,10 @@ impl Ledger {
             }
             Event::JobPrepared { job, .. } => self.goes_on(*job, "prepared"),
             Event::JobSpread { job, cells } => self.spread(*job, cells),
+            Event::JobDelayed { job, until } => {
+                self.let_go(*job);
+                self.backoffs.insert(*job, *until);
+            }
             Event::JobQueued { job } => self.let_go(*job),
             Event::AttemptAdmitted { attempt } => {
                 assert!(!self.leaf(attempt.job).hooks.is_empty(), "{attempt:?} has nobody to ask");
@@ -102,6 +108,8 @@ impl Ledger {
             Event::AttemptStarted { attempt, timeout } => {
                 let clock = RunClock { timeout: *timeout, ran: Millis(0), since: Some(record.at) };
                 self.clocks.insert(*attempt, clock);
+                self.first_starts.entry(attempt.job).or_insert(record.at);
+                self.in_time(attempt.job, record.at);
                 assert!(self.started.insert(*attempt), "{attempt:?} started twice");
                 if self.leaf(attempt.job).hooks.is_empty() {
                     self.admitted(attempt.job, record.at);
@@ -123,6 +131,9 @@ impl Ledger {
             Event::AttemptStopping { attempt, cause } => {
                 let is_awake = self.clocks.get(attempt).is_some_and(|clock| clock.since.is_some());
                 assert!(*cause != StopCause::Stalled || is_awake, "{attempt:?} stalled frozen");
+                if *cause == StopCause::OutOfTime {
+                    self.out_of_time(attempt.job, record.at);
+                }
                 if *cause == StopCause::TimedOut {
                     let clock = &self.clocks[attempt];
                     let since = clock.since.unwrap_or_else(|| panic!("{attempt:?} timed out frozen"));
@@ -146,7 +157,12 @@ impl Ledger {
                 assert_eq!(twice, None, "{attempt:?} was decided over twice");
             }
             Event::CleanupOwed { job, .. } => *self.owed.entry(*job).or_default() += 1,
-            Event::JobFinished { job, outcome, .. } => self.finish(*job, outcome),
+            Event::JobFinished { job, outcome, .. } => {
+                if *outcome == (Outcome::Failed { cause: Cause::OutOfTime }) {
+                    self.out_of_time(*job, record.at);
+                }
+                self.finish(*job, outcome);
+            }
             Event::RunFinished { run, outcome } => self.run_finished(*run, outcome),
             Event::ScheduleArmed { key, at } => {
                 self.accounted.insert(key.clone(), *at);
@@ -261,6 +277,18 @@ impl Ledger {
     /// Whether the run waits for its turn.
     pub(super) fn is_behind(&self, run: RunId) -> bool {
         self.behind.contains(&run)
+    }
+
+    /// All attempts together have had their time.
+    fn out_of_time(&self, job: JobId, at: Moment) {
+        let total = self.leaf(job).timeout_total.expect("only such a job has a limit for all attempts");
+        assert!(at >= self.first_starts[&job] + total, "{job:?} had more time than that");
+    }
+
+    /// No attempt starts when that time is over.
+    fn in_time(&self, job: JobId, at: Moment) {
+        let until = self.leaf(job).timeout_total.map(|total| self.first_starts[&job] + total);
+        assert!(until.is_none_or(|until| at < until), "{job:?} starts again when its time is over");
     }
 
     /// It waits no more for others. Later it is queued again and again, for its tries and rounds.
@@ -453,6 +481,8 @@ impl Ledger {
         let exit = last.map(|last| &self.ended[last]);
         let stop = last.and_then(|last| self.stop_causes.get(last));
         let is_right = match (cause, exit) {
+            // When that was is looked at where it is told; whatever the last attempt came to, no other follows.
+            (Cause::OutOfTime, Some(_)) => return,
             (Cause::Hook { .. }, _) => return assert!(!leaf.hooks.is_empty(), "{job:?} has no hook"),
             // Found out before its start, or asked after a round.
             (Cause::Unprepared { .. }, _) => {

@@ -121,6 +121,8 @@ fn random_leaf(rng: &mut Rng, task: &TaskName, index: usize) -> Leaf {
         repeat: rng.one_in(8).then(|| random_repeat(rng)),
         priority: rng.below(3) as i32,
         timeout: rng.one_in(2).then(|| Millis(1 + rng.below(150))),
+        timeout_total: rng.one_in(4).then(|| Millis(1 + rng.below(300))),
+        delay: Millis(if rng.one_in(5) { rng.below(100) } else { 0 }),
         stop: Stop { signal: Signal::TERM, grace: Millis(rng.below(30)) },
         retry: Retry {
             attempts: 1 + rng.below(3) as u32,

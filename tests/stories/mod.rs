@@ -9,6 +9,7 @@ mod joins;
 mod preparing;
 mod rounds;
 mod slots;
+mod timing;
 mod told;
 
 use neap::base::Millis;

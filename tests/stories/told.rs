@@ -363,6 +363,7 @@ impl Story {
             Event::RunFinished { run: id, outcome } => {
                 format!("{} finished: {}", run(*id), self.run_outcome(outcome))
             }
+            Event::JobDelayed { job, until } => format!("{} delayed until @{}", self.job(*job), until.0),
             Event::JobPreparing { job } => format!("{} preparing", self.job(*job)),
             Event::JobPrepared { job, .. } => format!("{} prepared", self.job(*job)),
             Event::JobSpread { job, cells } => {
@@ -425,6 +426,7 @@ impl Story {
                 Cause::Signal { signal } => signal.to_string(),
                 Cause::TimedOut => "timed out".into(),
                 Cause::Stalled => "stalled".into(),
+                Cause::OutOfTime => "out of time".into(),
                 Cause::NotSpawned { message, .. } => format!("not spawned: {message}"),
                 Cause::Lost => "lost".into(),
                 Cause::Hook { message } => format!("hook: {message}"),
@@ -455,7 +457,9 @@ impl Story {
     fn stop_cause(&self, cause: StopCause) -> String {
         match cause {
             StopCause::NotNeeded { job } => format!("not needed after {}", self.name(job)),
-            StopCause::Cancelled | StopCause::TimedOut | StopCause::Stalled => format!("{cause:?}"),
+            StopCause::Cancelled | StopCause::TimedOut | StopCause::Stalled | StopCause::OutOfTime => {
+                format!("{cause:?}")
+            }
         }
     }
 

@@ -15,15 +15,8 @@ const fn until(name: &'static str, about: &'static str, instead: &'static str) -
 /// Of tasks and children.
 pub(super) const JOB: &[Later] = &[
     until("tty", "It runs on a terminal of its own.", "start the program with `script -qec`"),
-    until(
-        "timeout_total",
-        "How long all attempts together may take.",
-        "use `timeout`, which holds for one attempt, and `retry`",
-    ),
     later("timeout_queue", "How long it may wait for a slot."),
     later("expect", "When it should have started and ended, so that its absence is noticed."),
-    until("not_before", "The moment before which it does not start.", "use `schedule` with `at`"),
-    until("delay", "How long it waits before it starts.", "call `sleep` in the script"),
     until("queue", "The queue it waits in.", "`slots` in neap.yaml limits how many jobs run at once"),
     until(
         "max_instances",

@@ -63,6 +63,23 @@ pub(super) const SUBJECT: Subject = Subject {
                  `retry` the next attempt has the whole time again.",
             )
             .example("run: ./backup\ntimeout: 30m\n"),
+        Key::new("timeout_total", Shape::Duration { may_be_zero: false }, "How long all attempts together may take.")
+            .at(Places::JOBS)
+            .without("no limit")
+            .more(
+                "From the start of the first attempt to the end of the last, with the waits between them and with the time \
+                 for which it is frozen. When it is over the job has failed with exit code 124, whatever `retry` says.",
+            )
+            .example("run: ./fetch\nretry: 10\ntimeout: 1m\ntimeout_total: 5m\n"),
+        Key::new("delay", Shape::Duration { may_be_zero: true }, "How long it waits once everything it needs is there.")
+            .at(Places::JOBS)
+            .default("0s")
+            .more("It needs no slot for that, and the wait goes on when the host is started anew.")
+            .example("tasks:\n  deploy: { run: ./deploy }\n  verify: { run: ./verify, depends_on: deploy, delay: 2m }\n"),
+        Key::new("not_before", Shape::Filled, "The moment before which it does not start.")
+            .at(Places::JOBS)
+            .more("A date with a time, in the time zone of neap.yaml unless it has an offset.")
+            .example("run: ./open-the-shop\nnot_before: \"2026-12-01 08:00\"\n"),
         Key::new("stall_timeout", Shape::Duration { may_be_zero: false }, "How long it may show no sign of life.")
             .at(Places::JOBS)
             .without("no limit")

@@ -81,6 +81,7 @@ fn jobs() -> Vec<Event> {
         Outcome::Skipped { why: Skip::Asked { reason: "nothing to do".into() } },
         Outcome::Skipped { why: Skip::Reused },
         failed(Cause::Limit { which: Limit::Memory, most: 64 << 20 }),
+        failed(Cause::OutOfTime),
     ];
     let item = |what| OwedCleanup { what, unless_succeeded: true };
     let mut events = vec![
@@ -95,6 +96,7 @@ fn jobs() -> Vec<Event> {
         Event::CleanupOwed { job: job(1, 0), item: item(Cleanup::Exec { argv: vec!["rm".into()] }) },
         Event::CleanupOwed { job: job(1, 0), item: item(Cleanup::Remove { path: "tmp".into() }) },
         Event::CleanupStarted { job: job(1, 0), outcome: Outcome::Succeeded },
+        Event::JobDelayed { job: job(1, 0), until: Moment(9) },
         Event::JobPreparing { job: job(1, 0) },
         Event::JobPrepared {
             outputs: Some(Arc::new(Params::from([("size".to_owned(), 42.into())]))),
@@ -133,6 +135,7 @@ fn attempts() -> Vec<Event> {
         Event::AttemptStopping { attempt: attempt(1), cause: StopCause::Cancelled },
         Event::AttemptStopping { attempt: attempt(2), cause: StopCause::TimedOut },
         Event::AttemptStopping { attempt: attempt(2), cause: StopCause::Stalled },
+        Event::AttemptStopping { attempt: attempt(2), cause: StopCause::OutOfTime },
         Event::AttemptStopping { attempt: attempt(2), cause: StopCause::NotNeeded { job: 1 } },
         Event::Decided { attempt: attempt(2), approved: false, by: Author("ada".into()), reason: None },
         Event::HookAsked { attempt: attempt(2), question: Question::Repeat, cause: None },
@@ -206,6 +209,7 @@ fn word(event: &Event) -> &'static str {
         Event::RunCancelled { .. } => "run_cancelled",
         Event::RunReleased { .. } => "run_released",
         Event::RunFinished { .. } => "run_finished",
+        Event::JobDelayed { .. } => "job_delayed",
         Event::JobPreparing { .. } => "job_preparing",
         Event::JobPrepared { .. } => "job_prepared",
         Event::JobSpread { .. } => "job_spread",
@@ -235,5 +239,5 @@ fn word(event: &Event) -> &'static str {
 #[test]
 fn no_event_is_without_a_sample() {
     let words: BTreeSet<&str> = samples().iter().map(word).collect();
-    assert_eq!(words.len(), 29, "{words:?}");
+    assert_eq!(words.len(), 30, "{words:?}");
 }
