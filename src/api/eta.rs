@@ -32,6 +32,7 @@ fn left(run: &Run, index: u32, usuals: &Usuals, now: Moment) -> Option<Millis> {
     match &job.phase {
         Phase::Done(_) | Phase::Cleaning { .. } | Phase::Ended { .. } => Some(Millis(0)),
         Phase::Paused { .. } => None,
+        Phase::Delayed { until } => Some(Millis((*until - now).0 + usual()?.p50.0)),
         Phase::Waiting | Phase::Preparing { .. } | Phase::Queued if job.started.is_none() => {
             Some(usual()?.p50)
         }

@@ -303,7 +303,7 @@ impl Sight<'_> {
     fn task(&self, task: &Task, recent: Vec<RecentInfo>) -> TaskInfo {
         let paused = self.live.state.resting.get(&task.name).map(pause_info);
         let enabled = || task.timetables.iter().filter(|timetable| timetable.enabled);
-        let next = enabled().filter_map(|timetable| timetable.schedule.next(self.now)).min();
+        let next = enabled().filter_map(|timetable| timetable.fires(&task.name, self.now).next()).min();
         TaskInfo {
             name: task.name.clone(),
             file: task.file.to_string(),
@@ -311,7 +311,7 @@ impl Sight<'_> {
             labels: task.labels.clone(),
             jobs: task.leaves.iter().map(|leaf| leaf.name.seen_from(&task.name).to_owned()).collect(),
             params: task.params.iter().map(|param| param.name.clone()).collect(),
-            schedules: enabled().map(|timetable| timetable.schedule.describe()).collect(),
+            schedules: enabled().map(crate::definition::Timetable::describe).collect(),
             next: next.filter(|_| paused.is_none()).map(Time),
             paused,
             recent,
@@ -333,10 +333,11 @@ impl Sight<'_> {
                 FireInfo {
                     task: task.name.clone(),
                     schedule: timetable.schedule.to_string(),
-                    description: timetable.schedule.describe(),
+                    description: timetable.describe(),
                     timezone: timetable.schedule.zone().map(|zone| zone.name().to_owned()),
-                    at: timetable.schedule.next(self.now).filter(|_| paused.is_none()).map(Time),
+                    at: timetable.fires(&task.name, self.now).next().filter(|_| paused.is_none()).map(Time),
                     paused,
+                    is_occasion: timetable.schedule.occasion().is_some(),
                 }
             })
             .collect();
@@ -370,6 +371,7 @@ fn blank(
             (Some(key.0.strip_prefix(&prefix).unwrap_or(&key.0).to_owned()), Some(Time(*slot)), None)
         }
         Trigger::Retry { of } => (None, None, Some(*of)),
+        Trigger::After { key, .. } => (Some(key.to_string()), None, None),
         Trigger::Task { .. } => (None, None, None),
     };
     RunInfo {
@@ -518,6 +520,7 @@ pub fn cause_words(cause: &Cause) -> String {
         Cause::Signal { signal } => format!("killed by {signal}"),
         Cause::TimedOut => "timed out".into(),
         Cause::Stalled => "stalled".into(),
+        Cause::OutOfTime => "out of time with all its attempts".into(),
         Cause::NotSpawned { message, .. } => format!("not started: {message}"),
         Cause::Lost => "lost: the host died".into(),
         Cause::Hook { message } => format!("hook: {message}"),
@@ -536,7 +539,7 @@ pub fn exit_code(cause: &Cause) -> i32 {
     match cause {
         Cause::Exit { code } => *code,
         Cause::Signal { signal } => 128 + signal.0,
-        Cause::TimedOut | Cause::Stalled | Cause::QueuedTooLong { .. } => 124,
+        Cause::TimedOut | Cause::Stalled | Cause::QueuedTooLong { .. } | Cause::OutOfTime => 124,
         Cause::NotSpawned { why: NotSpawned::NotFound, .. } => 127,
         Cause::NotSpawned { why: NotSpawned::NotExecutable, .. } => 126,
         Cause::NotSpawned { why: NotSpawned::Other, .. } | Cause::Lost => 125,

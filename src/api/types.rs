@@ -320,6 +320,9 @@ pub struct FireInfo {
     /// Who let it rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<PauseInfo>,
+    /// Whether no time makes it fire, but something that happens.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_occasion: bool,
 }
 
 /// A host that is up.

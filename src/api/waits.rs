@@ -36,6 +36,7 @@ pub fn wait_words(wait: &Wait, state: &State, job: JobId, now: Moment) -> String
             let why: Vec<String> = held.into_iter().chain(kept).collect();
             format!("the lock `{name}` ({})", why.join("; "))
         }
+        Wait::Start { until } => format!("its time in {}", Millis((*until - now).0.max(1))),
         Wait::Backoff { until } => format!("its next try in {}", Millis((*until - now).0.max(1))),
         Wait::Hook(Question::Before) => "its `before` hook".into(),
         Wait::Hook(Question::Success) => "its `success` hook".into(),

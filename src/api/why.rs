@@ -202,7 +202,7 @@ impl Going<'_> {
         let state = &self.sight.live.state;
         let wait = state.why_waiting(id, self.standing);
         let until = match (&wait, &job.phase) {
-            (Some(Wait::Backoff { until }), _) => Some(Time(*until)),
+            (Some(Wait::Backoff { until } | Wait::Start { until }), _) => Some(Time(*until)),
             (_, Phase::Running { since, timeout: Some(timeout) }) => Some(Time(*since + *timeout)),
             _ => None,
         };
@@ -279,6 +279,7 @@ impl Going<'_> {
                 some(held.chain(kept).collect())
             }
             Wait::Paused(_)
+            | Wait::Start { .. }
             | Wait::Backoff { .. }
             | Wait::Hook(_)
             | Wait::Cleanup

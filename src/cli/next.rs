@@ -8,7 +8,7 @@ use super::project::Project;
 use super::see::{See, block_on};
 use crate::api::FireInfo;
 use crate::base::{Millis, Moment};
-use crate::definition::Task;
+use crate::definition::{Task, Timetable};
 use crate::schedule::{Schedule, Zone};
 use serde::Serialize;
 use std::path::Path;
@@ -72,11 +72,11 @@ fn all(project: &Project, look: &Look, output: &Output) -> Result<ExitCode, Fail
 
 fn again(tasks: &[std::sync::Arc<Task>], fire: &FireInfo, after: Moment) -> Option<crate::api::Time> {
     let task = tasks.iter().find(|task| task.name == fire.task)?;
-    let fits = |schedule: &&Schedule| {
+    let fits = |timetable: &&Timetable| {
+        let schedule = &timetable.schedule;
         schedule.to_string() == fire.schedule && schedule.zone().map(Zone::name) == fire.timezone.as_deref()
     };
-    let schedule = task.timetables.iter().map(|timetable| &timetable.schedule).find(fits)?;
-    schedule.next(after).map(crate::api::Time)
+    task.timetables.iter().find(fits)?.fires(&task.name, after).next().map(crate::api::Time)
 }
 
 fn listing(fires: &[FireInfo], look: &Look) -> String {
@@ -103,6 +103,8 @@ fn when(fire: &FireInfo, look: &Look) -> (Cell, String) {
             let reason = pause.reason.as_ref().map(|reason| format!(": \"{}\"", brief(reason, 40)));
             (styled(format!("paused by {}{}", pause.by, reason.unwrap_or_default()), ODD), "-".into())
         }
+        // What fires after something else has no time.
+        (None, None) if fire.is_occasion => (styled("-", DIM), "-".into()),
         (None, None) => (styled("never", DIM), "-".into()),
         (None, Some(at)) => (look.clock(at.0).into(), (at.0 - look.now).to_string()),
     }
@@ -110,12 +112,12 @@ fn when(fire: &FireInfo, look: &Look) -> (Cell, String) {
 
 /// A schedule of a task, and when it fires.
 #[derive(Serialize)]
-struct Fires<'t> {
+struct Fires {
     #[serde(flatten)]
     info: FireInfo,
     fires: Vec<String>,
     #[serde(skip)]
-    schedule: &'t Schedule,
+    upcoming: Vec<Moment>,
 }
 
 fn of_task(
@@ -134,21 +136,27 @@ fn of_task(
     })?;
     let paused = infos.iter().find_map(|info| info.paused.clone());
     let enabled = task.timetables.iter().filter(|timetable| timetable.enabled);
-    let schedules: Vec<Fires<'_>> = enabled
-        .map(|timetable| Fires {
-            info: FireInfo {
-                task: task.name.clone(),
-                schedule: timetable.schedule.to_string(),
-                description: timetable.schedule.describe(),
-                timezone: timetable.schedule.zone().map(|zone| zone.name().to_owned()),
-                at: timetable.schedule.next(look.now).filter(|_| paused.is_none()).map(crate::api::Time),
-                paused: paused.clone(),
-            },
-            fires: upcoming(&timetable.schedule, number, look)
-                .iter()
-                .map(|at| stamp(&look.zone, *at))
-                .collect(),
-            schedule: &timetable.schedule,
+    let schedules: Vec<Fires> = enabled
+        .map(|timetable| {
+            let upcoming: Vec<Moment> =
+                timetable.fires(&task.name, look.now).take(number.min(MOST)).collect();
+            Fires {
+                info: FireInfo {
+                    task: task.name.clone(),
+                    schedule: timetable.schedule.to_string(),
+                    description: timetable.describe(),
+                    timezone: timetable.schedule.zone().map(|zone| zone.name().to_owned()),
+                    at: timetable
+                        .fires(&task.name, look.now)
+                        .next()
+                        .filter(|_| paused.is_none())
+                        .map(crate::api::Time),
+                    paused: paused.clone(),
+                    is_occasion: timetable.schedule.occasion().is_some(),
+                },
+                fires: upcoming.iter().map(|at| stamp(&look.zone, *at)).collect(),
+                upcoming,
+            }
         })
         .collect();
     if output.json {
@@ -156,19 +164,19 @@ fn of_task(
     } else if schedules.is_empty() {
         output.say(&format!("{} has no schedule: it runs when somebody asks (neap run {0})", task.name));
     } else {
-        let pieces: Vec<String> = schedules.iter().map(|fires| section(fires, number, look)).collect();
+        let pieces: Vec<String> = schedules.iter().map(|fires| section(fires, look)).collect();
         print(&pieces.concat())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn section(fires: &Fires<'_>, number: usize, look: &Look) -> String {
+fn section(fires: &Fires, look: &Look) -> String {
     let mut text = match &fires.info.paused {
         Some(_) => format!("{ODD}{}{ODD:#}; when it goes on:\n", when(&fires.info, look).0.text),
         None => String::new(),
     };
-    text += &format!("{}\n", fires.schedule.describe());
-    text + &expression::rows(&upcoming(fires.schedule, number, look), look)
+    text += &format!("{}\n", fires.info.description);
+    text + &expression::rows(&fires.upcoming, look)
 }
 
 fn unknown(name: &str, near: Option<&str>) -> Failure {
@@ -213,6 +221,7 @@ mod tests {
             timezone: Some("UTC".into()),
             at: Some(Time(look.now + Millis(hours * 3_600_000))),
             paused: None,
+            is_occasion: false,
         };
         let pause =
             PauseInfo { by: Author("anna".into()), reason: Some("holidays".into()), since: Time(look.now) };

@@ -2,6 +2,7 @@
 //!
 //! Linear in the number of tasks and dependencies, and without recursion.
 
+use super::chains;
 use super::file::{Checked, Link, LinkKind};
 use super::problem::{Code, Finding, Place, Problem};
 use super::source::Source;
@@ -39,7 +40,7 @@ pub(super) struct Across {
 }
 
 impl Across {
-    fn refuse(&mut self, index: usize, problem: Option<Problem>) {
+    pub(super) fn refuse(&mut self, index: usize, problem: Option<Problem>) {
         if let Some(refused) = self.refused.get_mut(index) {
             *refused = true;
         }
@@ -53,6 +54,7 @@ pub(super) fn check(candidates: &[Candidate<'_>]) -> Across {
     let graph = Graph::of(candidates, &mut across);
     graph.refuse_unknown(&mut across);
     graph.refuse_circles(&mut across);
+    chains::check(candidates, &mut across);
     across
 }
 

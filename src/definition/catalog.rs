@@ -140,6 +140,9 @@ impl Catalog {
     /// out.
     pub fn lost_times(&self, from: Moment, until: Moment) -> Vec<Problem> {
         let lost = |(timetable, place): (&Timetable, &Range<usize>)| {
+            if timetable.schedule.clock_changes().0.is_some() {
+                return None; // Somebody has thought of it.
+            }
             let days = timetable.schedule.odd_days(from, until);
             let day = days.into_iter().find(|day| day.change == ClockChange::Skipped)?;
             let zone = timetable.schedule.zone()?;
@@ -147,7 +150,7 @@ impl Catalog {
             let fires = zone.civil(day.fires).to_string();
             let label = format!("it fires at {fires} instead");
             let finding = Finding::new(Code::W0205, place.clone(), message, label);
-            Some(finding.help("choose a time outside of the clock change, or `timezone: UTC`"))
+            Some(finding.help("choose a time outside of the clock change, or `timezone: UTC`; or say what you want with `dst_gap`"))
         };
         self.settled(|checked| checked.task.timetables.iter().zip(&checked.times).filter_map(lost).collect())
     }

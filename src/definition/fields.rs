@@ -12,6 +12,7 @@ use super::timetable::Crons;
 use super::tree::{Kind, Node};
 use super::values;
 use crate::base::{Bytes, Millis, did_you_mean};
+use crate::schedule::Zone;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
@@ -28,6 +29,8 @@ pub(super) struct Checker {
     pub(super) written: Vec<Text>,
     /// What `queue` and its like are held against; nothing is said about them without it.
     pub(super) machine: Option<Arc<Machine>>,
+    /// That of the host, for moments without one of their own.
+    pub(super) zone: Option<Zone>,
     /// How many names were compared with others so far.
     pub(super) compared: usize,
 }

@@ -115,8 +115,12 @@ pub(super) fn name_of(path: &str) -> Result<TaskName, BadName> {
 
 /// Decodes a task file.
 pub(super) fn decode(source: &Source, ground: Ground<'_>, crons: &mut Crons) -> Decoded {
-    let machine = Some(Arc::clone(&ground.settings.machine));
-    let mut checker = Checker { crons: std::mem::take(crons), machine, ..Checker::default() };
+    let mut checker = Checker {
+        crons: std::mem::take(crons),
+        machine: Some(Arc::clone(&ground.settings.machine)),
+        zone: Some(ground.settings.timezone.clone()),
+        ..Checker::default()
+    };
     let name = match name_of(&source.path) {
         Ok(name) => Some(name),
         Err(error) => {
@@ -291,7 +295,9 @@ impl<'t> TaskFile<'t> {
         for field in &self.firing {
             timetable::firing::take(checker, field, &mut firing);
         }
-        let common = timetable::Common { zone: &ground.settings.timezone, params: &params, firing };
+        let calendars = &ground.settings.calendars;
+        let common =
+            timetable::Common { zone: &ground.settings.timezone, params: &params, calendars, firing };
         let timetables = self
             .schedule
             .as_ref()

@@ -17,6 +17,12 @@ pub struct Firing {
     /// Slots that are older are not caught up.
     #[serde(default = "usual_window", skip_serializing_if = "is_usual_window")]
     pub catchup_window: Millis,
+    /// A run is created up to so much later than its slot.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub jitter: Millis,
+    /// After so many failures in a row the schedules of the task rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_on_failure: Option<u32>,
 }
 
 impl Firing {
@@ -34,6 +40,8 @@ impl Default for Firing {
             overlap: Overlap::default(),
             catchup: Catchup::default(),
             catchup_window: Firing::USUAL_WINDOW,
+            jitter: Millis(0),
+            pause_on_failure: None,
         }
     }
 }

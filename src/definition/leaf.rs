@@ -16,8 +16,8 @@ use super::spread::{self, Over, Spread};
 use super::stdin::{self, WrittenStdin};
 use super::task::{Action, Cleanup, Hook, Leaf, ParamType, Retry, Signal, Stop};
 use super::tree::{Kind, Node};
-use super::{declared, flow, keys, known, policy, values};
-use crate::base::{Millis, TaskName};
+use super::{declared, flow, keys, known, policy, timetable, values};
+use crate::base::{Millis, Moment, TaskName};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
@@ -31,6 +31,9 @@ pub(super) struct LeafKeys {
     working_dir: Option<String>,
     priority: Option<i32>,
     timeout: Option<Millis>,
+    timeout_total: Option<Millis>,
+    delay: Option<Millis>,
+    not_before: Option<Moment>,
     stall_timeout: Option<Millis>,
     signal: Option<Signal>,
     grace: Option<Millis>,
@@ -69,6 +72,9 @@ impl LeafKeys {
             "working_dir" => self.working_dir = checker.filled_template(value, key),
             "priority" => self.priority = policy::priority(checker, value),
             "timeout" => self.timeout = checker.span(value, key, false),
+            "timeout_total" => self.timeout_total = checker.span(value, key, false),
+            "delay" => self.delay = checker.span(value, key, true),
+            "not_before" => self.not_before = timetable::moment(checker, field),
             "stall_timeout" => self.stall_timeout = checker.span(value, key, false),
             "stop" => (self.signal, self.grace) = policy::stop(checker, value, path),
             "stop_signal" | "stop_grace_period" => self.take_compose_name(field, checker),
@@ -281,6 +287,9 @@ impl<'k> Layers<'k> {
             repeat: self.first(|keys| keys.repeat.clone()),
             priority: self.first(|keys| keys.priority).unwrap_or(0),
             timeout: self.first(|keys| keys.timeout),
+            timeout_total: self.first(|keys| keys.timeout_total),
+            delay: self.first(|keys| keys.delay).unwrap_or_default(),
+            not_before: self.first(|keys| keys.not_before),
             stall_timeout: self.first(|keys| keys.stall_timeout),
             stop: Stop {
                 signal: self.first(|keys| keys.signal).unwrap_or(usual.signal),

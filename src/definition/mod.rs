@@ -9,6 +9,7 @@ mod actions;
 mod body;
 mod catalog;
 mod cells;
+mod chains;
 mod children;
 mod codes;
 mod declared;
@@ -52,6 +53,7 @@ mod timetable;
 mod token;
 mod tree;
 mod turns;
+mod upcoming;
 mod values;
 mod words;
 

@@ -5,6 +5,7 @@
 use super::firing::Firing;
 use super::task::{Leaf, Param, ParamType, Params, Task, Timetable};
 use super::turns::Turns;
+use crate::schedule::{Fold, Schedule};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -62,6 +63,9 @@ struct NormalTimetable<'t> {
     timezone: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     params: &'t Params,
+    /// Bounds, exceptions and what is done at clock changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<String>,
     #[serde(flatten)]
     firing: &'t Firing,
     enabled: bool,
@@ -106,10 +110,24 @@ impl<'t> NormalTimetable<'t> {
             when: timetable.schedule.to_string(),
             timezone: timetable.schedule.zone().map(ToString::to_string),
             params: &timetable.params,
+            limits: limits(&timetable.schedule),
             firing: &timetable.firing,
             enabled: timetable.enabled,
         }
     }
+}
+
+fn limits(schedule: &Schedule) -> Vec<String> {
+    let mut words = Vec::new();
+    if let Some(limits) = schedule.limits() {
+        words.extend(limits.start.map(|start| format!("from {start}")));
+        words.extend(limits.end.map(|end| format!("until {end}")));
+        words.extend(limits.exclude.iter().map(|exclusion| format!("not {exclusion}")));
+    }
+    let (gap, fold) = schedule.clock_changes();
+    words.extend(gap.map(|gap| format!("dst_gap {gap:?}")));
+    words.extend((fold != Fold::First).then(|| format!("dst_overlap {fold:?}")));
+    words
 }
 
 impl Task {

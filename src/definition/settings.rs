@@ -2,7 +2,7 @@
 //!
 //! What is not given has a default, so a project without the file works.
 
-use super::fields::{Checker, Field, Path};
+use super::fields::{Checker, Field, Path, list};
 use super::file::with_tree;
 use super::keys;
 use super::leaf::{self, LeafKeys};
@@ -14,7 +14,7 @@ use super::source::Source;
 use super::templates::{self, Shared};
 use super::timetable;
 use super::tree::Node;
-use crate::schedule::Zone;
+use crate::schedule::{Exclusion, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,11 +36,16 @@ pub struct Settings {
     pub secrets: Vec<Secret>,
     /// How `uses: notify` reaches somebody, by the name of the channel.
     pub notify: BTreeMap<String, Channel>,
+    /// Times at which schedules do not fire, by name.
+    pub(super) calendars: Calendars,
     /// Leaf keys for every task.
     pub(super) defaults: LeafKeys,
     /// What tasks of every file can extend.
     pub(super) templates: BTreeMap<String, Shared>,
 }
+
+/// Times at which schedules do not fire, by name.
+pub(super) type Calendars = BTreeMap<String, Vec<Exclusion>>;
 
 /// A way to tell somebody something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +79,7 @@ impl Settings {
             env: BTreeMap::new(),
             secrets: Vec::new(),
             notify: BTreeMap::new(),
+            calendars: Calendars::new(),
             durability: Durability::default(),
             defaults: LeafKeys::default(),
             templates: BTreeMap::new(),
@@ -106,7 +112,10 @@ impl Settings {
         let taken: Vec<bool> = fields.iter().map(|field| machine.take(field, &ROOT, checker)).collect();
         self.machine = Arc::new(machine);
         checker.machine = Some(Arc::clone(&self.machine));
-        for (field, _) in fields.iter().zip(taken).filter(|(_, is_taken)| !is_taken) {
+        let fields = fields.into_iter().zip(taken).filter(|(_, is_taken)| !is_taken).map(|(field, _)| field);
+        // Calendars are read in the zone of the host.
+        let (calendars, others) = fields.partition::<Vec<_>, _>(|field| field.key == "calendars");
+        for field in others.iter().chain(&calendars) {
             self.take(checker, field);
         }
         Some(())
@@ -127,6 +136,7 @@ impl Settings {
             "env" => self.env = leaf::environment(checker, field),
             "secrets" => self.secrets = secret::secrets(checker, value, &ROOT),
             "notify" => self.notify = channels(checker, field),
+            "calendars" => self.calendars = calendars(checker, field, &self.timezone),
             "templates" => self.templates = templates::shared(checker, field, &ROOT),
             "defaults" => self.defaults = leaf::defaults(checker, field, &ROOT),
             "durability" => {
@@ -136,6 +146,18 @@ impl Settings {
             _ => _ = checker.unknown(field, &ROOT, &keys::SETTINGS),
         }
     }
+}
+
+/// `calendars: {holidays: [2026-12-25, …]}`.
+fn calendars(checker: &mut Checker, field: &Field<'_>, zone: &Zone) -> Calendars {
+    let path = ROOT.child("calendars");
+    let mut calendars = Calendars::new();
+    for entry in checker.fields(field.value, &path).unwrap_or_default() {
+        let items = list(entry.value).iter();
+        let times = items.flat_map(|item| timetable::times::exclusions(checker, item, zone, None)).collect();
+        calendars.insert(entry.key.to_owned(), times);
+    }
+    calendars
 }
 
 /// `notify: {ops: {command: […]}, chat: {webhook: …}}`.

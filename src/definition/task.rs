@@ -13,7 +13,7 @@ use super::sharing::Sharing;
 use super::spread::Spread;
 use super::stdin::Stdin;
 use super::turns::Turns;
-use crate::base::{Millis, TaskName};
+use crate::base::{Millis, Moment, TaskName};
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -112,6 +112,15 @@ pub struct Leaf {
     /// How long one attempt may run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Millis>,
+    /// How long all attempts together may take, from the start of the first to the end of the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_total: Option<Millis>,
+    /// How long it waits once everything it needs is there.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub delay: Millis,
+    /// It does not start before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Moment>,
     /// How long a process of it may show no sign of life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stall_timeout: Option<Millis>,
@@ -181,6 +190,9 @@ impl Leaf {
             repeat: None,
             priority: 0,
             timeout: None,
+            timeout_total: None,
+            delay: Millis(0),
+            not_before: None,
             stall_timeout: None,
             stop: Stop::default(),
             log: Log::default(),
@@ -345,6 +357,10 @@ impl std::fmt::Display for Signal {
             },
         }
     }
+}
+
+fn is_nothing(span: &Millis) -> bool {
+    *span == Millis(0)
 }
 
 /// Whether a failed attempt is followed by another, and when.

@@ -109,13 +109,13 @@ fn wrong_files_are_told_what_is_wrong() {
 
 #[test]
 fn times_that_a_clock_change_leaves_out_are_warned_about() {
-    let text = "run: ls\nschedule:\n  - { cron: '30 2 * * *', timezone: Europe/Berlin }\n  - { cron: '30 3 * * *', timezone: Europe/Berlin }\n  - '30 2 * * *'\n  - { cron: '*/30 * * * *', timezone: Europe/Berlin }\n";
+    let text = "run: ls\nschedule:\n  - { cron: '30 2 * * *', timezone: Europe/Berlin }\n  - { cron: '30 3 * * *', timezone: Europe/Berlin }\n  - '30 2 * * *'\n  - { cron: '31 2 * * *', timezone: Europe/Berlin, dst_gap: run_after }\n  - { cron: '*/30 * * * *', timezone: Europe/Berlin }\n";
     let catalog = load([Source::new("tasks/a.yaml", text)]);
     let day = |text: &str| crate::schedule::due(text, &Zone::utc(), crate::base::Moment(0)).unwrap();
     let lost = |from: &str, until: &str| shown(&catalog.lost_times(day(from), day(until)));
     assert_eq!(
         lost("2026-11-21 00:00", "2027-11-21 00:00"),
-        "tasks/a.yaml:3:13: warning[W0205]: 02:30 does not exist on 2027-03-28 in Europe/Berlin\n    it fires at 2027-03-28 03:00 instead\n    help: choose a time outside of the clock change, or `timezone: UTC`\n"
+        "tasks/a.yaml:3:13: warning[W0205]: 02:30 does not exist on 2027-03-28 in Europe/Berlin\n    it fires at 2027-03-28 03:00 instead\n    help: choose a time outside of the clock change, or `timezone: UTC`; or say what you want with `dst_gap`\n"
     );
     assert_eq!(lost("2026-04-01 00:00", "2027-03-01 00:00"), "");
 }

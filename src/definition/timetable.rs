@@ -1,21 +1,26 @@
 //! The key `schedule`: when runs are created without anybody asking.
 
 pub(super) mod firing;
+mod occasion;
+pub(super) mod times;
 
 use super::fields::{Checker, Field, Path, list};
 use super::firing::Firing;
 use super::keys;
 use super::params;
 use super::problem::{Code, Finding};
+use super::settings::Calendars;
 use super::task::{Param, Params, Timetable};
 use super::tree::{Kind, Node};
 use super::values;
+use crate::base::Moment;
 use crate::schedule::{CronError, Schedule, Zone};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::ops::Range;
+use times::Times;
 
-const WHEN: [&str; 3] = ["cron", "every", "at"];
+const WHEN: [&str; 5] = ["cron", "every", "at", "event", "after"];
 
 /// Expressions that were read already: files of one project say the same few things, and each reading costs.
 #[derive(Debug, Default)]
@@ -39,6 +44,8 @@ pub(super) struct Common<'c> {
     pub(super) zone: &'c Zone,
     /// What the task declares.
     pub(super) params: &'c [Param],
+    /// Named times at which nothing fires.
+    pub(super) calendars: &'c Calendars,
     /// How slots become runs, as the task says.
     pub(super) firing: Firing,
 }
@@ -88,67 +95,90 @@ fn timetable(
     }
     let mut entry = Entry { firing: common.firing.clone(), enabled: Some(true), ..Entry::default() };
     let mut zone = Some(common.zone.clone());
-    let mut zone_field = None;
     for field in checker.fields(item, path)? {
         match field.key {
-            "cron" | "every" | "at" => entry.when.push(field),
+            key if WHEN.contains(&key) => entry.when.push(field),
             "timezone" => {
                 zone = timezone(checker, field.value);
-                zone_field = Some(field);
+                entry.zone = Some(field);
             }
             "params" => entry.params = Some(field),
             "enabled" => entry.enabled = checker.boolean(field.value, "enabled"),
-            _ if firing::take(checker, &field, &mut entry.firing) => {}
+            "jitter" => {
+                entry.firing.jitter = checker.span(field.value, "jitter", true).unwrap_or_default();
+                entry.timed.push(field);
+            }
+            _ if entry.times.take(&field) => {}
+            key if firing::take(checker, &field, &mut entry.firing) => {
+                if key.starts_with("catchup") {
+                    entry.timed.push(field);
+                }
+            }
             _ => {
                 entry.is_strange = true;
                 checker.unknown(&field, path, &keys::ENTRY);
             }
         }
     }
-    if let (Some(field), [when]) = (&zone_field, entry.when.as_slice())
-        && when.key == "every"
-    {
-        let finding = Finding::new(
-            Code::E0137,
-            field.place.clone(),
-            "an interval has no time zone",
-            "this has no effect",
-        );
-        checker.report(finding.also(when.place.clone(), "the interval").help("remove it, or use `cron`"));
-    }
+    entry.refuse_needless(checker);
     let place = entry.when.first().map_or_else(|| item.span.clone(), |field| field.value.span.clone());
-    entry.finish(checker, item, zone.as_ref(), common).map(|timetable| (timetable, place))
+    entry.finish(checker, item, zone.as_ref(), (common, path)).map(|timetable| (timetable, place))
 }
 
 /// One entry while its keys are read.
 #[derive(Default)]
 struct Entry<'t> {
     when: Vec<Field<'t>>,
+    zone: Option<Field<'t>>,
     params: Option<Field<'t>>,
     enabled: Option<bool>,
     firing: Firing,
+    times: Times<'t>,
+    /// More that means nothing where no time makes it fire.
+    timed: Vec<Field<'t>>,
     /// Whether it has keys that are not known: its rhythm may be one of them.
     is_strange: bool,
 }
 
 impl Entry<'_> {
+    /// A key that has no effect is a misunderstanding.
+    fn refuse_needless(&self, checker: &mut Checker) {
+        let [when] = self.when.as_slice() else { return };
+        let (needless, message, help): (Vec<&Field<'_>>, _, _) = match when.key {
+            "every" => {
+                let needless = self.zone.iter().chain(self.times.of_the_wall()).collect();
+                (needless, "an interval has no time zone", "remove it, or use `cron`")
+            }
+            "event" | "after" => {
+                let needless = self.zone.iter().chain(self.times.all()).chain(&self.timed).collect();
+                (needless, "no time makes this entry fire", "remove it")
+            }
+            _ => return,
+        };
+        for field in needless {
+            let finding = Finding::new(Code::E0137, field.place.clone(), message, "this has no effect");
+            let label = if when.key == "every" { "the interval" } else { "this does" };
+            checker.report(finding.also(when.place.clone(), label).help(help));
+        }
+    }
+
     fn finish(
         self,
         checker: &mut Checker,
         item: &Node<'_>,
         zone: Option<&Zone>,
-        common: &Common<'_>,
+        (common, path): (&Common<'_>, &Path<'_>),
     ) -> Option<Timetable> {
         let params = bind(checker, self.params.as_ref(), &item.span, common);
         let schedule = match self.when.as_slice() {
-            [field] => when(checker, field, zone),
+            [field] => when(checker, field, zone, path),
             [] => {
                 if !self.is_strange {
                     let finding = Finding::new(
                         Code::E0130,
                         item.span.clone(),
                         "an entry of `schedule` says no time",
-                        "one of `cron`, `every`, `at` is required",
+                        "one of `cron`, `every`, `at`, `event`, `after` is required",
                     );
                     checker.report(finding);
                 }
@@ -160,14 +190,18 @@ impl Entry<'_> {
                 checker.report(
                     finding.also(first.place.clone(), "the first one").help("make two entries of it"),
                 );
+                for field in self.when.iter().filter(|field| field.key == "event") {
+                    occasion::event(checker, field);
+                }
                 None
             }
         };
-        Some(Timetable { schedule: schedule?, params: params?, firing: self.firing, enabled: self.enabled? })
+        let schedule = self.times.apply(checker, schedule?, zone?, common.calendars);
+        Some(Timetable { schedule, params: params?, firing: self.firing, enabled: self.enabled? })
     }
 }
 
-fn when(checker: &mut Checker, field: &Field<'_>, zone: Option<&Zone>) -> Option<Schedule> {
+fn when(checker: &mut Checker, field: &Field<'_>, zone: Option<&Zone>, path: &Path<'_>) -> Option<Schedule> {
     debug_assert!(WHEN.contains(&field.key));
     let refuse = |checker: &mut Checker, message: String| {
         checker.report(Finding::new(Code::E0127, field.value.span.clone(), message, "this is no time"));
@@ -182,6 +216,8 @@ fn when(checker: &mut Checker, field: &Field<'_>, zone: Option<&Zone>) -> Option
             let text = checker.filled_text(field.value, "at")?;
             Schedule::at(&text, zone?).map_or_else(|error| refuse(checker, error.to_string()), Some)
         }
+        "event" => occasion::event(checker, field).map(Schedule::on),
+        "after" => occasion::after(checker, field, path).map(Schedule::on),
         _ => {
             let expression = checker.filled_text(field.value, "cron")?;
             cron(checker, field.value, &expression, zone?)
@@ -232,8 +268,7 @@ enum Guessed {
     Help(String),
 }
 
-const REBOOT: &str =
-    "nothing fires at the start of the host in this version: let what starts the system call `neap run`";
+const REBOOT: &str = "write `schedule: { event: startup }`: it fires when the host comes up";
 
 fn guessed(expression: &str) -> Option<Guessed> {
     let text = expression.trim();
@@ -258,6 +293,17 @@ fn inside(node: &Node<'_>, text: &str, part: Range<usize>) -> Range<usize> {
     };
     let start = node.span.start + quotes;
     if part.is_empty() { node.span.clone() } else { start + part.start..start + part.end }
+}
+
+/// A single moment, in the zone of the host.
+pub(super) fn moment(checker: &mut Checker, field: &Field<'_>) -> Option<Moment> {
+    let text = checker.filled_text(field.value, field.key)?;
+    let zone = checker.zone.clone().unwrap_or_else(Zone::utc);
+    let found = Schedule::at(&text, &zone);
+    let refuse = |error: &dyn std::fmt::Display| {
+        Finding::new(Code::E0127, field.value.span.clone(), error.to_string(), "this is no time")
+    };
+    found.map_err(|error| checker.report(refuse(&error))).ok()?.next(Moment(0))
 }
 
 /// Reads the name of a zone.

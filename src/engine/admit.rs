@@ -62,6 +62,7 @@ impl Engine {
         {
             match self.state.job(job).phase.clone() {
                 Phase::Running { .. } => self.stop(job, StopCause::TimedOut),
+                Phase::Delayed { .. } => self.go_on(job),
                 Phase::Backoff { .. } => self.emit(Event::JobQueued { job }),
                 Phase::Asking { question, .. } => self.no_answer(job, question),
                 Phase::Preparing { .. } => self.preparation_took_too_long(job),

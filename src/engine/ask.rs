@@ -40,6 +40,9 @@ impl Engine {
 
     fn before(&mut self, attempt: AttemptId, answer: Answer) {
         let job = attempt.job;
+        if self.is_overdue(job) {
+            return self.conclude(job, Outcome::Failed { cause: Cause::OutOfTime });
+        }
         let timeout = match answer {
             Answer::Skip { reason } => {
                 return self.conclude(job, Outcome::Skipped { why: Skip::Asked { reason } });

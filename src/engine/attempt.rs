@@ -33,6 +33,7 @@ impl Engine {
         let outcome = match (stopped, exit) {
             (Some(StopCause::Cancelled), _) => Outcome::Cancelled,
             (Some(StopCause::TimedOut), _) => Outcome::Failed { cause: Cause::TimedOut },
+            (Some(StopCause::OutOfTime), _) => Outcome::Failed { cause: Cause::OutOfTime },
             (Some(StopCause::Stalled), _) => Outcome::Failed { cause: Cause::Stalled },
             (Some(StopCause::NotNeeded { job }), _) => Outcome::Skipped { why: Skip::NotNeeded { job } },
             (None, Exit::Skipped { reason }) => Outcome::Skipped { why: Skip::Asked { reason } },
@@ -41,6 +42,10 @@ impl Engine {
                 Some(cause) => Outcome::Failed { cause },
             },
         };
+        if stopped == Some(StopCause::OutOfTime) {
+            // There is no time for another try.
+            return self.conclude(job, outcome);
+        }
         let rejection = self.state.job(job).decision.clone().filter(|decision| !decision.approved);
         match (outcome, rejection) {
             (Outcome::Failed { .. }, Some(no)) => {
@@ -137,7 +142,7 @@ impl Engine {
     pub(super) fn restarted(&mut self) {
         self.repeat_orders();
         self.cancel_bound();
-        self.pass_turns_again();
+        self.pass_all_turns();
     }
 
     fn repeat_orders(&mut self) {
@@ -154,6 +159,7 @@ impl Engine {
                     }
                     Phase::Preparing { .. } => orders.push(Order::Prepare { job }),
                     Phase::Waiting
+                    | Phase::Delayed { .. }
                     | Phase::Spread
                     | Phase::Queued
                     | Phase::Running { .. }
@@ -181,6 +187,7 @@ impl Engine {
             Phase::Paused { .. } => self.order(Order::Pause { attempt }),
             Phase::Running { .. } => self.order(Order::Resume { attempt }),
             Phase::Waiting
+            | Phase::Delayed { .. }
             | Phase::Preparing { .. }
             | Phase::Spread
             | Phase::Queued
@@ -232,6 +239,7 @@ fn allows(retry: &Retry, cause: &Cause) -> bool {
         Cause::Signal { .. }
         | Cause::TimedOut
         | Cause::Stalled
+        | Cause::OutOfTime
         | Cause::NotSpawned { .. }
         | Cause::Lost
         | Cause::Hook { .. }

@@ -60,6 +60,7 @@ impl Engine {
             }
             Phase::Stopping { cause } if now => self.order_stop(job, cause, now),
             Phase::Waiting
+            | Phase::Delayed { .. }
             | Phase::Preparing { .. }
             | Phase::Queued
             | Phase::Backoff { .. }

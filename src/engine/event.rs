@@ -41,6 +41,8 @@ pub enum Event {
     RunReleased { run: RunId },
     /// Every job of the run is done.
     RunFinished { run: RunId, outcome: RunOutcome },
+    /// Everything the job needs is there, but it does not start before this.
+    JobDelayed { job: JobId, until: Moment },
     /// Everything the job needs is there; what its definition leaves open is being found out.
     JobPreparing { job: JobId },
     /// It is found out. `leaf` and `params` replace those of the plan, where they held expressions.
@@ -314,6 +316,18 @@ pub enum Trigger {
     Retry { of: RunId },
     /// An attempt of another run asked for it.
     Task { parent: AttemptId },
+    /// A schedule waited for the end of this run of another task.
+    After { key: ScheduleKey, run: RunId },
+}
+
+impl Trigger {
+    /// The schedule that created the run, if one did.
+    pub fn schedule(&self) -> Option<&ScheduleKey> {
+        match self {
+            Trigger::Schedule { key, .. } | Trigger::After { key, .. } => Some(key),
+            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => None,
+        }
+    }
 }
 
 /// Names one schedule of one task for ever: the task, the normalised expression and the zone.
@@ -323,6 +337,13 @@ pub enum Trigger {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ScheduleKey(pub Arc<str>);
+
+impl ScheduleKey {
+    /// The task whose schedule it is.
+    pub fn task(&self) -> &str {
+        self.0.split_once(": ").map_or(&self.0, |(task, _)| task)
+    }
+}
 
 impl fmt::Display for ScheduleKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -467,6 +488,8 @@ pub enum StopCause {
     TimedOut,
     /// It showed no sign of life for too long.
     Stalled,
+    /// All attempts of its job together took longer than they may.
+    OutOfTime,
     /// Because of this job of its run nobody needs it any more.
     NotNeeded { job: u32 },
 }
@@ -499,6 +522,8 @@ pub enum Cause {
     Stalled,
     /// It waited in the queue for longer than it may.
     QueuedTooLong { waited: Millis },
+    /// All its attempts together took longer than they may.
+    OutOfTime,
     /// It could not be started.
     NotSpawned { why: NotSpawned, message: String },
     /// The host died and nobody saw how it ended.
@@ -655,7 +680,8 @@ impl Event {
             | Event::RunCancelled { run, .. }
             | Event::RunReleased { run }
             | Event::RunFinished { run, .. } => Some(*run),
-            Event::JobPreparing { job }
+            Event::JobDelayed { job, .. }
+            | Event::JobPreparing { job }
             | Event::JobPrepared { job, .. }
             | Event::JobSpread { job, .. }
             | Event::JobQueued { job }

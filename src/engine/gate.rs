@@ -122,14 +122,21 @@ impl Engine {
 
     /// Everything it needs is there.
     pub(super) fn go(&mut self, job: JobId) {
+        if !self.hold_back(job) {
+            self.go_on(job);
+        }
+        if let Rule::Join { cancel_rest: true, .. } = self.leaf(job).rule {
+            self.end_the_rest(job);
+        }
+    }
+
+    /// Its time has come, too.
+    pub(super) fn go_on(&mut self, job: JobId) {
         if self.state.node(job).needs_preparing() {
             self.emit(Event::JobPreparing { job });
             self.order(Order::Prepare { job });
         } else {
             self.emit(Event::JobQueued { job });
-        }
-        if let Rule::Join { cancel_rest: true, .. } = self.leaf(job).rule {
-            self.end_the_rest(job);
         }
     }
 
@@ -188,6 +195,7 @@ impl Engine {
                 }
             }
             Phase::Waiting
+            | Phase::Delayed { .. }
             | Phase::Preparing { .. }
             | Phase::Queued
             | Phase::Backoff { .. }

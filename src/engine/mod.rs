@@ -29,6 +29,7 @@ mod prepare;
 mod random;
 mod state;
 mod submit;
+mod timing;
 mod turns;
 mod wait;
 
@@ -45,9 +46,9 @@ pub use state::{
 };
 pub use wait::{Standing, Wait};
 
-use crate::base::{JobId, Moment, TaskName};
+use crate::base::{JobId, Moment};
 use crate::definition::Machine;
-use fire::Timers;
+use fire::{EndedRun, Timers};
 use random::Random;
 use std::sync::Arc;
 
@@ -59,8 +60,8 @@ pub struct Engine {
     now: Moment,
     timers: Timers,
     random: Random,
-    /// Tasks of which a run has ended since turns were passed on.
-    ended_tasks: Vec<TaskName>,
+    /// Runs that have ended since their turns were passed on.
+    just_ended: Vec<EndedRun>,
     effects: Vec<Effect>,
 }
 
@@ -76,7 +77,7 @@ impl Engine {
             now: Moment(0),
             timers: Timers::default(),
             random: Random::new(seed),
-            ended_tasks: Vec::new(),
+            just_ended: Vec::new(),
             effects: Vec::new(),
         }
     }
@@ -117,6 +118,7 @@ impl Engine {
             Input::ResumeTask { task, by } => self.resume_task(task, by),
             Input::Machine(machine) => self.capacity.machine = machine,
             Input::Schedules(schedules) => self.arm(schedules),
+            Input::Chains(schedules) => self.know(schedules),
             Input::Ended { attempt, exit, usage, outputs } => self.ended(attempt, exit, usage, outputs),
             Input::Stalled { attempt } => self.stalled(attempt),
             Input::Prepared { job, found } => self.prepared(job, found),
@@ -128,10 +130,14 @@ impl Engine {
             Input::Survived { attempt } => self.survived(attempt),
             Input::Tick => {}
         }
+        self.end_overdue();
         self.expire();
         self.fire();
-        self.pass_turns();
-        self.begin();
+        self.follow_ends();
+        while self.begin() {
+            // What begins may be over at once, when there is nothing in it to do.
+            self.follow_ends();
+        }
         self.admit();
         std::mem::take(&mut self.effects)
     }
@@ -139,7 +145,7 @@ impl Engine {
     /// The next moment at which an [`Input::Tick`] would change anything.
     pub fn next_deadline(&self) -> Option<Moment> {
         let job = self.state.first_deadline().map(|(at, _)| at);
-        [job, self.timers.next()].into_iter().flatten().min()
+        [job, self.timers.next(), self.next_overdue()].into_iter().flatten().min()
     }
 
     fn emit(&mut self, event: Event) {

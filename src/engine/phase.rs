@@ -8,6 +8,8 @@ use crate::engine::{Cause, Exit, Outcome, Question, StopCause};
 pub enum Phase {
     /// Some job it needs is not done.
     Waiting,
+    /// Everything it needs is there, but not its time.
+    Delayed { until: Moment },
     /// Everything it needs is there; what its definition leaves open is being found out.
     Preparing { since: Moment },
     /// It became many jobs, which are not all done.
@@ -46,7 +48,12 @@ impl Phase {
         use Question::{Before, Repeat, Retry, Success};
         let verdict = |phase: &Phase| matches!(phase, Backoff { .. } | Cleaning { .. } | Done(_));
         match self {
-            Waiting => matches!(next, Preparing { .. } | Queued | Done(Skipped { .. } | Cancelled)),
+            Waiting => {
+                matches!(next, Delayed { .. } | Preparing { .. } | Queued | Done(Skipped { .. } | Cancelled))
+            }
+            Delayed { .. } => {
+                matches!(next, Preparing { .. } | Queued | Done(Skipped { .. } | Cancelled))
+            }
             Preparing { .. } => matches!(next, Queued | Spread | Done(_)),
             Spread => matches!(next, Done(_)),
             Queued => {
@@ -65,7 +72,7 @@ impl Phase {
             Ended { .. } => {
                 matches!(next, Asking { question: Success | Retry | Repeat, .. }) || verdict(next)
             }
-            Backoff { .. } => matches!(next, Queued | Cleaning { .. } | Done(Cancelled | Skipped { .. })),
+            Backoff { .. } => matches!(next, Queued | Cleaning { .. } | Done(_)),
             Cleaning { outcome } => matches!(next, Done(last) if last == outcome),
             Done(_) => false,
         }
@@ -76,7 +83,7 @@ impl Phase {
         match self {
             Phase::Running { since, timeout } => timeout.map(|timeout| *since + timeout),
             Phase::Asking { since, .. } => Some(*since + ANSWER_LIMIT),
-            Phase::Backoff { until } => Some(*until),
+            Phase::Backoff { until } | Phase::Delayed { until } => Some(*until),
             Phase::Preparing { since } => Some(*since + PREPARATION_LIMIT),
             Phase::Waiting
             | Phase::Spread
@@ -95,6 +102,7 @@ impl Phase {
             Phase::Asking { question, .. } => *question == Question::Before,
             Phase::Running { .. } | Phase::Paused { .. } | Phase::Stopping { .. } => true,
             Phase::Waiting
+            | Phase::Delayed { .. }
             | Phase::Preparing { .. }
             | Phase::Spread
             | Phase::Queued
@@ -119,6 +127,7 @@ impl Phase {
     pub fn word(&self) -> &'static str {
         match self {
             Phase::Waiting => "waiting",
+            Phase::Delayed { .. } => "delayed",
             Phase::Preparing { .. } => "preparing",
             Phase::Spread => "spread",
             Phase::Queued => "queued",

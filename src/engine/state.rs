@@ -4,6 +4,7 @@
 
 mod holders;
 mod lines;
+mod overdue;
 mod schedules;
 mod turns;
 
@@ -37,7 +38,9 @@ pub struct State {
     pub numbers: BTreeMap<TaskName, u64>,
     /// Up to where the slots of each schedule are dealt with.
     pub cursors: BTreeMap<ScheduleKey, Moment>,
-    /// When the last run was created. No slot of a run lies behind it.
+    /// How many runs in a row of each schedule have failed, where any has.
+    pub streaks: BTreeMap<ScheduleKey, u32>,
+    /// When the last run was created, or its slot when that is later. No slot of a run lies behind it.
     pub latest: Moment,
     /// Tasks whose schedules rest.
     pub resting: BTreeMap<TaskName, Pause>,
@@ -45,6 +48,8 @@ pub struct State {
     queue: Lines,
     /// When the clock next matters, and to which job. An index: `enter` keeps it.
     deadlines: BTreeSet<(Moment, JobId)>,
+    /// When the time of a job is over, with all its attempts. An index: `enter` keeps it.
+    overdue: BTreeSet<(Moment, JobId)>,
     /// Queued jobs that need no slot and nothing else, of runs that are not paused. An index: `enter` keeps it.
     slotless: BTreeSet<JobId>,
     /// Jobs that hold a slot. An index: `enter` keeps it.
@@ -200,10 +205,12 @@ impl Default for State {
             next_run: 1,
             numbers: BTreeMap::new(),
             cursors: BTreeMap::new(),
+            streaks: BTreeMap::new(),
             latest: Moment(0),
             resting: BTreeMap::new(),
             queue: Lines::default(),
             deadlines: BTreeSet::new(),
+            overdue: BTreeSet::new(),
             slotless: BTreeSet::new(),
             busy: BTreeSet::new(),
             held: Held::default(),
@@ -330,7 +337,11 @@ impl State {
                 self.set_run_phase(at, *run, RunPhase::Cancelling { by: by.clone(), reason: reason.clone() });
             }
             Event::RunReleased { run } => self.run_mut(*run).is_behind = false,
-            Event::RunFinished { run, .. } => self.forget(*run),
+            Event::RunFinished { run, outcome } => {
+                self.count_failure(*run, outcome);
+                self.forget(*run);
+            }
+            Event::JobDelayed { job, until } => self.enter(at, *job, Phase::Delayed { until: *until }),
             Event::JobPreparing { job } => self.enter(at, *job, Phase::Preparing { since: at }),
             Event::JobPrepared { job, leaf, params, fingerprint, outputs } => {
                 let prepared =
@@ -349,6 +360,7 @@ impl State {
             Event::AttemptStarted { attempt, timeout } => {
                 self.enter(at, attempt.job, Phase::Running { since: at, timeout: *timeout });
                 self.count_attempt(*attempt);
+                self.begin_total(at, attempt.job);
                 self.note_start(at, attempt.job);
             }
             Event::AttemptPaused { attempt, .. } => {
@@ -402,6 +414,7 @@ impl State {
             }
             Event::ScheduleDisarmed { key } => {
                 self.cursors.remove(key);
+                self.streaks.remove(key);
             }
             Event::SlotSkipped { key, slot, .. } => self.advance_cursor(key, *slot),
             Event::SlotsMissed { key, to, .. } => self.advance_cursor(key, *to),
@@ -411,6 +424,7 @@ impl State {
             }
             Event::TaskResumed { task, .. } => {
                 self.resting.remove(task);
+                self.streaks.retain(|key, _| key.task() != task.as_str());
             }
             Event::RunRefused(_) => {}
         }
@@ -451,6 +465,7 @@ impl State {
         self.next_run = self.next_run.max(new.run.0 + 1);
         self.latest = self.latest.max(at);
         if let Trigger::Schedule { key, slot } = &new.trigger {
+            self.latest = self.latest.max(*slot);
             self.advance_cursor(key, *slot);
         }
         self.runs.insert(new.run, run);
@@ -631,6 +646,7 @@ impl State {
     }
 
     fn enter(&mut self, at: Moment, id: JobId, next: Phase) {
+        self.keep_total(id, &next);
         let is_held = matches!(self.runs[&id.run].phase, RunPhase::Paused(_));
         let leaf = Arc::clone(self.leaf(id));
         let needs_slot = !leaf.is_slotless();

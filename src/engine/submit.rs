@@ -1,6 +1,7 @@
 //! How runs are born, and how they end.
 
 use super::Engine;
+use super::fire::EndedRun;
 use crate::base::{JobId, RunId};
 use crate::definition::Rule;
 use crate::engine::{Event, NewRun, Outcome, Phase, Submission};
@@ -83,8 +84,9 @@ impl Engine {
             && r.is_over()
         {
             let (outcome, task) = (r.outcome(), r.plan.plan().task.clone());
-            self.emit(Event::RunFinished { run, outcome });
-            self.ended_tasks.push(task);
+            let (number, key) = (r.number, r.trigger.schedule().cloned());
+            self.emit(Event::RunFinished { run, outcome: outcome.clone() });
+            self.just_ended.push(EndedRun { run, number, task, outcome, key });
         }
     }
 }

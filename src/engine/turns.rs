@@ -60,6 +60,10 @@ impl Engine {
                 let why = SlotSkip::Crowded { run, group };
                 self.emit(Event::SlotSkipped { key: key.clone(), slot: *slot, why });
             }
+            Trigger::After { key, .. } => {
+                let why = SlotSkip::Crowded { run, group };
+                self.emit(Event::SlotSkipped { key: key.clone(), slot: self.now, why });
+            }
             Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {
                 let (task, by) = (plan.task.clone(), submission.by.clone());
                 self.emit(Event::RunRefused(Box::new(Refused { task, by, group, run, fails })));
@@ -107,12 +111,15 @@ impl Engine {
         }
     }
 
-    /// Lets every run begin whose turn has come.
-    pub(super) fn begin(&mut self) {
+    /// Lets every run begin whose turn has come. Gives whether there was one.
+    pub(super) fn begin(&mut self) -> bool {
+        let mut has_begun = false;
         while let Some(run) = self.state.next_turn() {
             self.emit(Event::RunBegan { run });
             self.consider_all(run);
+            has_begun = true;
         }
+        has_begun
     }
 
     /// Looks at every job of a run that begins.

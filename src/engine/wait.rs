@@ -21,6 +21,8 @@ pub enum Wait {
     Slot { queue: Option<String>, busy: usize, slots: usize, ahead: usize, next: Option<JobId> },
     /// A lock. These hold it, each since then; and it is kept for one that stands before.
     Lock { name: String, holders: Vec<(JobId, Moment)>, kept_for: Option<JobId> },
+    /// The moment before which it does not start.
+    Start { until: Moment },
     /// Its next try.
     Backoff { until: Moment },
     /// An answer of a hook.
@@ -143,6 +145,7 @@ impl State {
                 RunPhase::Paused(pause) => Wait::Paused(pause.clone()),
                 RunPhase::Going | RunPhase::Cancelling { .. } => standing.wait(self, id),
             }),
+            Phase::Delayed { until } => Some(Wait::Start { until: *until }),
             Phase::Backoff { until } => Some(Wait::Backoff { until: *until }),
             Phase::Asking { question, .. } => Some(Wait::Hook(*question)),
             Phase::Cleaning { .. } | Phase::Ended { .. } => Some(Wait::Cleanup),

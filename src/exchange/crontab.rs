@@ -244,9 +244,9 @@ impl Reading<'_> {
 
     fn time(&mut self, job: &Job<'_>, block: &mut Block) {
         if job.entry.when == REBOOT {
-            let why = "a schedule cannot say `event: startup` in this version; let the system run it at boot";
-            block.comment(format!("not translated: @reboot — {why}"));
-            block.comment("schedule: { event: startup }");
+            let why = "it fires whenever the host comes up, and not only at the first start after a boot";
+            block.comment(format!("@reboot: {why}"));
+            block.short("schedule", &[("event", "startup".to_owned())]);
             self.imported.remarks.push(Remark::new(job.number, REBOOT, why));
             return;
         }

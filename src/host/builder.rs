@@ -202,6 +202,9 @@ impl Builder {
         };
         inner.tasks.spawn(turn.run());
         inner.load_scripts();
+        if is_serving {
+            inner.announce_schedules().await;
+        }
         inner.recover(going).await;
         if is_serving {
             inner.arm().await;
@@ -222,6 +225,7 @@ fn replay(recovered: Recovered, mode: Mode) -> State {
     blank.numbers = recovered.numbers;
     blank.cursors = recovered.cursors;
     blank.latest = recovered.latest;
+    blank.streaks = recovered.streaks;
     blank.resting = resting.collect();
     let mut records = recovered.records;
     if mode == Mode::Run {

@@ -177,7 +177,11 @@ impl Inner {
                 });
             }
             (
-                StopCause::Cancelled | StopCause::TimedOut | StopCause::Stalled | StopCause::NotNeeded { .. },
+                StopCause::Cancelled
+                | StopCause::TimedOut
+                | StopCause::Stalled
+                | StopCause::OutOfTime
+                | StopCause::NotNeeded { .. },
                 _,
             ) => self.runner.stop(attempt, stop),
         }

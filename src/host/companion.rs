@@ -409,6 +409,7 @@ pub(super) fn cause_event(cause: &Cause) -> Value {
             json!({ "kind": "signal", "signal": signal.to_string(), "reason": signal.to_string() })
         }
         Cause::TimedOut => json!({ "kind": "timeout", "reason": "timed out" }),
+        Cause::OutOfTime => json!({ "kind": "timeout", "reason": "all attempts together took too long" }),
         Cause::Stalled => json!({ "kind": "stalled", "reason": "no sign of life" }),
         Cause::NotSpawned { message, .. } => json!({ "kind": "spawn", "reason": message }),
         Cause::Lost => json!({ "kind": "lost", "reason": "lost: the host died" }),

@@ -227,6 +227,7 @@ pub fn trigger_word(trigger: &Trigger) -> &'static str {
         Trigger::Schedule { .. } => "schedule",
         Trigger::Retry { .. } => "retry",
         Trigger::Task { .. } => "task",
+        Trigger::After { .. } => "after",
     }
 }
 

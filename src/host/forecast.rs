@@ -211,7 +211,7 @@ impl World<'_> {
     fn note(&mut self, now: Moment, event: &Event) {
         if let Event::RunCreated(new) = event {
             let key = match &new.trigger {
-                Trigger::Schedule { key, .. } => Some(key.clone()),
+                Trigger::Schedule { key, .. } | Trigger::After { key, .. } => Some(key.clone()),
                 Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => None,
             };
             self.found.places.insert(new.run, self.found.forecast.runs.len());

@@ -138,7 +138,7 @@ impl AboutRun<'_> {
     pub(super) fn readable(&self, settings: &Settings) -> Value {
         let slot = match self.trigger {
             Trigger::Schedule { slot, .. } => Some(*slot),
-            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => None,
+            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } | Trigger::After { .. } => None,
         };
         let civil = settings.timezone.civil(slot.unwrap_or(self.created));
         json!({

@@ -5,7 +5,7 @@
 
 use crate::base::Millis;
 use crate::definition::Params;
-use crate::engine::{Effect, Engine, Event, Exit, Input, Order, Record, Trigger};
+use crate::engine::{Effect, Engine, Event, Exit, Input, Order, Record};
 use crate::exec::Report;
 use crate::host::Inner;
 use crate::host::clock::Alarm;
@@ -180,7 +180,7 @@ impl Turn {
 
 /// A slot of a schedule was taken. Rolled back by a power cut it would fire twice, so the disk must have it first.
 fn is_claim(record: &Record) -> bool {
-    matches!(&record.event, Event::RunCreated(new) if matches!(new.trigger, Trigger::Schedule { .. }))
+    matches!(&record.event, Event::RunCreated(new) if new.trigger.schedule().is_some())
 }
 
 impl Inner {

@@ -23,15 +23,13 @@ pub(super) fn read(text: &str, zone: &Zone) -> Result<Moment, AtError> {
 /// the next such time in `zone`.
 pub(super) fn read_due(text: &str, zone: &Zone, after: Moment) -> Result<Moment, AtError> {
     let text = text.trim();
-    let Some([hour, minute, second]) = time_of_day(text) else {
+    if time_of_day(text).is_none() {
         return read(text, zone).map_err(|error| match error {
             AtError::Shape(text) => AtError::NoTime(text),
             error @ (AtError::NoTime(_) | AtError::NoSuchTime(_) | AtError::OutOfRange(_)) => error,
         });
-    };
-    let small = |part: i16| i8::try_from(part).expect("it has two digits");
-    let time = Time::new(small(hour), small(minute), small(second), 0)
-        .map_err(|_| AtError::NoSuchTime(text.to_owned()))?;
+    }
+    let time = time_of(text).ok_or_else(|| AtError::NoSuchTime(text.to_owned()))?;
     next_time(time, zone, after).ok_or_else(|| AtError::OutOfRange(text.to_owned()))
 }
 
@@ -42,6 +40,13 @@ fn next_time(time: Time, zone: &Zone, after: Moment) -> Option<Moment> {
     let days = std::iter::successors(Some(today), |day| day.tomorrow().ok()).take(3);
     let mut moments = days.filter_map(|day| instant_of(zone.rules(), day.to_datetime(time)).and_then(moment));
     moments.find(|moment| *moment > after)
+}
+
+/// A time of day that a clock can show: `18:00`.
+pub(super) fn time_of(text: &str) -> Option<Time> {
+    let [hour, minute, second] = time_of_day(text.trim())?;
+    let small = |part: i16| i8::try_from(part).expect("it has two digits");
+    Time::new(small(hour), small(minute), small(second), 0).ok()
 }
 
 /// `18:00` or `18:00:30`.

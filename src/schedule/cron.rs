@@ -19,6 +19,9 @@ pub(super) struct Cron {
     pub(super) zone: Zone,
     /// Neither minute nor hour starts with `*`: it names times of day instead of a beat.
     pub(super) is_fixed: bool,
+    /// What a clock change does to it; nothing where that is not said.
+    pub(super) gap: Option<Gap>,
+    pub(super) fold: Fold,
     /// No day of the calendar ever matches.
     pub(super) is_never: bool,
     /// The `L`, `W` and `#` items of the day-of-month and of the weekday field.
@@ -86,7 +89,7 @@ impl Cron {
         let calendar = parser.parse(&numbers.join(" "));
         let calendar = calendar.map_err(|error| CronError::Refused { reason: error.to_string(), span })?;
         let is_never = !has_any_day(&calendar.pattern);
-        Ok(Cron { text, zone, is_fixed, is_never, special, calendar })
+        Ok(Cron { text, zone, is_fixed, gap: None, fold: Fold::default(), is_never, special, calendar })
     }
 
     /// The first match after `civil`, or from `civil` on; none after the year 5000.
@@ -108,6 +111,28 @@ impl Cron {
     }
 }
 
+/// What becomes of a time of day that a clock change skips.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gap {
+    /// It is due at the first instant after the gap.
+    #[default]
+    RunAfter,
+    /// It is not due that day.
+    Skip,
+}
+
+/// What becomes of a time of day that a clock change repeats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fold {
+    /// It is due the first time round.
+    #[default]
+    First,
+    /// It is due the second time round.
+    Second,
+    /// It is due both times.
+    Both,
+}
+
 /// Whether a search may find the time it starts from.
 #[derive(Clone, Copy)]
 pub(super) enum Start {
@@ -117,7 +142,8 @@ pub(super) enum Start {
 
 impl PartialEq for Cron {
     fn eq(&self, other: &Cron) -> bool {
-        self.text == other.text && self.zone == other.zone
+        let changes = |cron: &Cron| (cron.gap, cron.fold);
+        self.text == other.text && self.zone == other.zone && changes(self) == changes(other)
     }
 }
 

@@ -57,11 +57,7 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
             miss_slots(db, at, key, (*from, *to), *count, *why)
         }
         Event::TaskPaused { task, by, reason } => pause(db, at, task, by, reason.as_deref()),
-        Event::TaskResumed { task, by: _ } => run_statement(
-            db,
-            "UPDATE tasks SET paused = NULL, paused_by = NULL, paused_reason = NULL WHERE task = ?1",
-            params![task],
-        ),
+        Event::TaskResumed { task, by: _ } => resume(db, task),
         // The journal is enough: nobody searches for these.
         Event::RunReleased { .. }
         | Event::RunPaused { .. }
@@ -73,6 +69,7 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         | Event::AttemptStopping { .. }
         | Event::HookAsked { .. }
         | Event::JobPreparing { .. }
+        | Event::JobDelayed { .. }
         | Event::Decided { .. }
         | Event::RoundScheduled { .. }
         | Event::RetryScheduled { .. }
@@ -132,6 +129,7 @@ fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
         Trigger::Schedule { key, slot } => ("schedule", Some(key), Some(*slot), None, None),
         Trigger::Retry { of } => ("retry", None, None, Some(*of), None),
         Trigger::Task { parent } => ("task", None, None, None, Some(json(parent))),
+        Trigger::After { key, run } => ("after", Some(key), None, None, Some(json(run))),
     };
     run_statement(
         db,
@@ -164,6 +162,11 @@ fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
         db,
         "UPDATE meta SET value = max(CAST(value AS INTEGER), ?1) WHERE name = 'next_run'",
         params![Count(new.run.0.saturating_add(1))],
+    )?;
+    run_statement(
+        db,
+        "UPDATE meta SET value = max(CAST(value AS INTEGER), ?1) WHERE name = 'latest'",
+        params![slot.map_or(at, |slot| slot.max(at))],
     )?;
     match (key, slot) {
         (Some(key), Some(slot)) => advance(db, key, slot),
@@ -200,7 +203,14 @@ fn name_conflict(db: &Connection, new: &NewRun, error: rusqlite::Error) -> Store
 fn finish_run(db: &Connection, at: Moment, run: RunId, outcome: &RunOutcome) -> Result<()> {
     let (word, root) = run_outcome_columns(outcome);
     let update = "UPDATE runs SET finished = ?2, outcome = ?3, root = ?4 WHERE run = ?1";
-    run_statement(db, update, params![run, at, word, root])
+    run_statement(db, update, params![run, at, word, root])?;
+    run_statement(
+        db,
+        "UPDATE cursors
+         SET failures = CASE ?2 WHEN 'failed' THEN failures + 1 WHEN 'succeeded' THEN 0 ELSE failures END
+         WHERE schedule_key = (SELECT schedule_key FROM runs WHERE run = ?1)",
+        params![run, word],
+    )
 }
 
 fn queue_job(db: &Connection, at: Moment, job: JobId) -> Result<()> {
@@ -313,6 +323,21 @@ fn pause(db: &Connection, at: Moment, task: &TaskName, by: &Author, reason: Opti
         "INSERT INTO tasks (task, paused, paused_by, paused_reason) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET paused = ?2, paused_by = ?3, paused_reason = ?4",
         params![task, at, by, reason],
+    )
+}
+
+fn resume(db: &Connection, task: &TaskName) -> Result<()> {
+    run_statement(
+        db,
+        "UPDATE tasks SET paused = NULL, paused_by = NULL, paused_reason = NULL WHERE task = ?1",
+        params![task],
+    )?;
+    // The key of a schedule begins with its task.
+    run_statement(
+        db,
+        "UPDATE cursors SET failures = 0
+         WHERE failures > 0 AND (schedule_key = ?1 OR substr(schedule_key, 1, length(?1) + 2) = ?1 || ': ')",
+        params![task],
     )
 }
 

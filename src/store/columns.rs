@@ -118,6 +118,9 @@ pub(super) fn trigger_at(row: &Row<'_>, first: usize) -> Result<Trigger> {
         "schedule" => Ok(Trigger::Schedule { key: row.get(first + 1)?, slot: row.get(first + 2)? }),
         "retry" => Ok(Trigger::Retry { of: row.get(first + 3)? }),
         "task" => Ok(Trigger::Task { parent: row.get::<_, Json<AttemptId>>(first + 4)?.0 }),
+        "after" => {
+            Ok(Trigger::After { key: row.get(first + 1)?, run: row.get::<_, Json<RunId>>(first + 4)?.0 })
+        }
         other => Err(unknown_word(first, other)),
     }
 }

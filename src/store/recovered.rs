@@ -19,7 +19,9 @@ pub struct Recovered {
     pub records: Vec<Record>,
     /// Each schedule that is watched, and the last slot of it that is dealt with.
     pub cursors: BTreeMap<ScheduleKey, Moment>,
-    /// When the last run was created.
+    /// How many runs in a row of each schedule have failed, where any has.
+    pub streaks: BTreeMap<ScheduleKey, u32>,
+    /// When the last run was created, or its slot when that is later.
     pub latest: Moment,
     /// The tasks whose schedules rest.
     pub paused: BTreeMap<TaskName, Pause>,
@@ -47,10 +49,12 @@ pub struct Pause {
 impl Recovered {
     pub(super) fn read(db: &Connection) -> Result<Recovered, StoreError> {
         let next_run = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'next_run'";
+        let latest = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'latest'";
         Ok(Recovered {
             records: unfinished(db)?,
             cursors: cursors(db)?,
-            latest: latest(db)?,
+            streaks: streaks(db)?,
+            latest: db.query_row(latest, [], |row| row.get(0))?,
             paused: paused(db)?,
             next_run: db.query_row(next_run, [], |row| row.get::<_, Count>(0))?.0,
             numbers: numbers(db)?,
@@ -105,9 +109,10 @@ pub(super) fn cursors(db: &Connection) -> Result<BTreeMap<ScheduleKey, Moment>, 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn latest(db: &Connection) -> Result<Moment, StoreError> {
-    let latest = db.query_row("SELECT max(created) FROM runs", [], |row| row.get::<_, Option<Moment>>(0))?;
-    Ok(latest.unwrap_or_default())
+fn streaks(db: &Connection) -> Result<BTreeMap<ScheduleKey, u32>, StoreError> {
+    let mut select = db.prepare_cached("SELECT schedule_key, failures FROM cursors WHERE failures > 0")?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn paused(db: &Connection) -> Result<BTreeMap<TaskName, Pause>, StoreError> {

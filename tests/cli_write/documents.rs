@@ -66,8 +66,10 @@ fn problems(fence: &Fence) -> Vec<Problem> {
     }
     let others = ["fetch", "other"].map(|name| Source::new(format!("tasks/{name}.yaml"), "run: ls"));
     let registered = Registered::new(["resize"]);
-    let channels =
-        Source::new("neap.yaml", "notify: { ops: { command: [echo] } }\nqueues: { heavy: { slots: 1 } }");
+    let channels = Source::new(
+        "neap.yaml",
+        "notify: { ops: { command: [echo] } }\nqueues: { heavy: { slots: 1 } }\ncalendars: { holidays: [2026-12-25] }",
+    );
     let (settings, _) = Settings::load(&channels, Zone::utc());
     Catalog::load(others.into_iter().chain([source]), &registered, &settings, None).problems().to_vec()
 }

@@ -5,9 +5,11 @@ use super::turns::Turns;
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{Leaf, Rule};
 use neap::engine::{
-    Cause, Cell, Event, Exit, NewRun, Outcome, Record, RunOutcome, ScheduleKey, Skip, StopCause, Trigger,
+    Author, Cause, Cell, Event, Exit, NewRun, Outcome, Record, RunOutcome, ScheduleKey, Skip, StopCause,
+    Trigger,
 };
 use neap::plan::Node;
+use neap::schedule::End;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub(super) struct Ledger {
     started: BTreeSet<AttemptId>,
     stop_causes: BTreeMap<AttemptId, StopCause>,
     clocks: BTreeMap<AttemptId, RunClock>,
+    /// When the first attempt of a job started.
+    first_starts: BTreeMap<JobId, Moment>,
     pub(super) ended: BTreeMap<AttemptId, Exit>,
     /// Runs that somebody asked to end, as the world knows it.
     pub(super) cancelled: BTreeSet<RunId>,
@@ -42,6 +46,7 @@ pub(super) struct Ledger {
     behind: BTreeSet<RunId>,
     /// The task of each run that is not finished.
     going: BTreeMap<RunId, TaskName>,
+    tasks: BTreeMap<RunId, TaskName>,
     held: BTreeSet<RunId>,
     pub(super) outcomes: BTreeMap<JobId, Outcome>,
     finished: BTreeMap<RunId, RunOutcome>,
@@ -56,6 +61,15 @@ pub(super) struct Ledger {
     /// For each schedule: where its slots are accounted for up to.
     pub(super) accounted: BTreeMap<ScheduleKey, Moment>,
     slots: BTreeSet<(ScheduleKey, Moment)>,
+    /// Which schedules fire when a run of which task has ended, as the engine was told.
+    pub(super) chains: Vec<(ScheduleKey, TaskName, End)>,
+    /// Runs that were created after others: once for each.
+    followers: BTreeSet<(ScheduleKey, RunId)>,
+    /// Whether the schedules that fire at the start of a host have done so since it came up.
+    pub(super) has_started: bool,
+    /// Failures in a row, by schedule.
+    streaks: BTreeMap<ScheduleKey, u32>,
+    triggers: BTreeMap<RunId, ScheduleKey>,
 }
 
 /// How long an attempt has run, frozen time left out.
@@ -89,6 +103,10 @@ impl Ledger {
             }
             Event::JobPrepared { job, .. } => self.goes_on(*job, "prepared"),
             Event::JobSpread { job, cells } => self.spread(*job, cells),
+            Event::JobDelayed { job, until } => {
+                self.let_go(*job);
+                self.backoffs.insert(*job, *until);
+            }
             Event::JobQueued { job } => {
                 self.queued.insert(*job, record.at);
                 self.let_go(*job);
@@ -100,6 +118,8 @@ impl Ledger {
             Event::AttemptStarted { attempt, timeout } => {
                 let clock = RunClock { timeout: *timeout, ran: Millis(0), since: Some(record.at) };
                 self.clocks.insert(*attempt, clock);
+                self.first_starts.entry(attempt.job).or_insert(record.at);
+                self.in_time(attempt.job, record.at);
                 assert!(self.started.insert(*attempt), "{attempt:?} started twice");
                 if self.leaf(attempt.job).hooks.is_empty() {
                     self.admitted(attempt.job, record.at);
@@ -121,6 +141,9 @@ impl Ledger {
             Event::AttemptStopping { attempt, cause } => {
                 let is_awake = self.clocks.get(attempt).is_some_and(|clock| clock.since.is_some());
                 assert!(*cause != StopCause::Stalled || is_awake, "{attempt:?} stalled frozen");
+                if *cause == StopCause::OutOfTime {
+                    self.out_of_time(attempt.job, record.at);
+                }
                 if *cause == StopCause::TimedOut {
                     let clock = &self.clocks[attempt];
                     let since = clock.since.unwrap_or_else(|| panic!("{attempt:?} timed out frozen"));
@@ -149,12 +172,16 @@ impl Ledger {
                     assert_eq!(self.leaf(*job).timeout_queue, Some(*waited), "{job:?} may wait");
                     assert!(record.at >= self.queued[job] + *waited, "{job:?} did not wait for so long");
                 }
+                if *outcome == (Outcome::Failed { cause: Cause::OutOfTime }) {
+                    self.out_of_time(*job, record.at);
+                }
                 self.finish(*job, outcome);
             }
             Event::RunFinished { run, outcome } => self.run_finished(*run, outcome),
             Event::ScheduleArmed { key, at } => {
                 self.accounted.insert(key.clone(), *at);
             }
+            Event::SlotSkipped { key, .. } if is_occasion(key) => {}
             Event::SlotSkipped { key, slot, .. } => self.account(key, *slot, *slot, &task_of(key)),
             Event::SlotsMissed { key, from, to, count, .. } => {
                 let interval = interval_of(key);
@@ -179,14 +206,22 @@ impl Ledger {
                 self.cancelled.insert(*run);
                 self.held.remove(run);
             }
-            Event::ScheduleDisarmed { .. }
-            | Event::HookAsked { .. }
+            Event::HookAsked { .. }
             | Event::CleanupStarted { .. }
-            | Event::TaskPaused { .. }
-            | Event::TaskResumed { .. }
             | Event::RunBegan { .. }
             | Event::RunPrioritised { .. }
             | Event::RunRefused(_) => {}
+            Event::ScheduleDisarmed { .. } | Event::TaskResumed { .. } => {
+                self.observe_schedule(&record.event)
+            }
+            Event::TaskPaused { task, by, .. } if *by == Author::host() => {
+                let worst = self.streaks.iter().filter(|(key, _)| &*key.0 == task.as_str());
+                assert!(
+                    worst.map(|(_, streak)| *streak).max() >= Some(1),
+                    "{task} rests, and nothing failed"
+                );
+            }
+            Event::TaskPaused { .. } => {}
         }
     }
 
@@ -196,8 +231,19 @@ impl Ledger {
 
     fn run_created(&mut self, new: &NewRun) {
         let plan = new.plan.plan();
-        if let Trigger::Schedule { key, slot } = &new.trigger {
-            self.account(key, *slot, *slot, &plan.task);
+        match &new.trigger {
+            Trigger::Schedule { key, slot } if is_occasion(key) => {
+                assert!(self.slots.insert((key.clone(), *slot)), "{key:?} fired twice for {slot:?}");
+            }
+            Trigger::Schedule { key, slot } => self.account(key, *slot, *slot, &plan.task),
+            Trigger::After { key, run } => {
+                assert!(self.finished.contains_key(run), "{key:?} follows {run:?}, which goes on");
+                assert!(self.followers.insert((key.clone(), *run)), "{key:?} follows {run:?} twice");
+            }
+            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {}
+        }
+        if let Some(key) = new.trigger.schedule() {
+            self.triggers.insert(new.run, key.clone());
         }
         let number = self.numbers.entry(plan.task.clone()).or_default();
         assert_eq!(new.number, *number + 1, "the runs of {} are miscounted", plan.task);
@@ -205,12 +251,42 @@ impl Ledger {
         let twice = self.nodes.insert(new.run, plan.nodes.clone());
         assert!(twice.is_none(), "{:?} created twice", new.run);
         self.going.insert(new.run, plan.task.clone());
+        self.tasks.insert(new.run, plan.task.clone());
         if new.is_behind {
             assert!(self.older_than(new.run).is_some(), "{:?} waits for nobody", new.run);
             self.behind.insert(new.run);
         }
         for &index in &new.reused {
             self.outcomes.insert(JobId { run: new.run, index }, Outcome::Skipped { why: Skip::Reused });
+        }
+    }
+
+    fn observe_schedule(&mut self, event: &Event) {
+        match event {
+            Event::ScheduleDisarmed { key } => _ = self.streaks.remove(key),
+            Event::TaskResumed { task, .. } => self.streaks.retain(|key, _| &*key.0 != task.as_str()),
+            other => unreachable!("{other:?} is about something else"),
+        }
+    }
+
+    /// What ends is followed in the same step by all that comes after it: in one transaction, whatever happens then.
+    pub(super) fn check_chains(&self, batch: &[Event]) {
+        for event in batch {
+            let Event::RunFinished { run, outcome } = event else { continue };
+            let task = &self.tasks[run];
+            for (key, _, when) in self.chains.iter().filter(|(_, other, _)| other == task) {
+                let is_due = match when {
+                    End::Ended => true,
+                    End::Succeeded => *outcome == RunOutcome::Succeeded,
+                    End::Failed => matches!(outcome, RunOutcome::Failed { .. }),
+                };
+                let is_skip =
+                    |event: &Event| matches!(event, Event::SlotSkipped { key: other, .. } if other == key);
+                let has_followed = self.followers.contains(&(key.clone(), *run));
+                let is_answered = has_followed || batch.iter().any(is_skip);
+                assert!(!is_due || is_answered, "{key:?} does not follow {run:?}");
+                assert!(is_due || !has_followed, "{key:?} follows {run:?}, which ended otherwise");
+            }
         }
     }
 
@@ -223,6 +299,18 @@ impl Ledger {
     /// Whether the run waits for its turn.
     pub(super) fn is_behind(&self, run: RunId) -> bool {
         self.behind.contains(&run)
+    }
+
+    /// All attempts together have had their time.
+    fn out_of_time(&self, job: JobId, at: Moment) {
+        let total = self.leaf(job).timeout_total.expect("only such a job has a limit for all attempts");
+        assert!(at >= self.first_starts[&job] + total, "{job:?} had more time than that");
+    }
+
+    /// No attempt starts when that time is over.
+    fn in_time(&self, job: JobId, at: Moment) {
+        let until = self.leaf(job).timeout_total.map(|total| self.first_starts[&job] + total);
+        assert!(until.is_none_or(|until| at < until), "{job:?} starts again when its time is over");
     }
 
     /// It waits no more for others. Later it is queued again and again, for its tries and rounds.
@@ -415,6 +503,8 @@ impl Ledger {
         let exit = last.map(|last| &self.ended[last]);
         let stop = last.and_then(|last| self.stop_causes.get(last));
         let is_right = match (cause, exit) {
+            // When that was is looked at where it is told; whatever the last attempt came to, no other follows.
+            (Cause::OutOfTime, Some(_)) => return,
             (Cause::Hook { .. }, _) => return assert!(!leaf.hooks.is_empty(), "{job:?} has no hook"),
             // Found out before its start, or asked after a round.
             (Cause::Unprepared { .. }, _) => {
@@ -456,6 +546,11 @@ impl Ledger {
 
     fn run_finished(&mut self, run: RunId, outcome: &RunOutcome) {
         self.going.remove(&run);
+        match (self.triggers.get(&run), outcome) {
+            (Some(key), RunOutcome::Failed { .. }) => *self.streaks.entry(key.clone()).or_default() += 1,
+            (Some(key), RunOutcome::Succeeded) => _ = self.streaks.remove(key),
+            _ => {}
+        }
         self.behind.remove(&run);
         let nodes = &self.nodes[&run];
         let jobs = (0..nodes.len() as u32).map(|index| JobId { run, index });
@@ -491,6 +586,11 @@ impl Ledger {
         let interval = interval_of(key);
         assert_eq!(from.0, (last.0 / interval + 1) * interval, "{key:?} left out a slot");
     }
+}
+
+/// Whether no time makes it fire.
+fn is_occasion(key: &ScheduleKey) -> bool {
+    key.0.starts_with('c')
 }
 
 fn task_of(key: &ScheduleKey) -> TaskName {

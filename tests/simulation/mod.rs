@@ -18,8 +18,8 @@ use neap::engine::{
     Answer, Armed, Author, Capacity, Cause, Effect, Engine, Event, Exit, Input, Order, OwedCleanup, Phase,
     PlanRef, Preparation, Question, Record, ScheduleKey, Skip, State, Submission,
 };
-use neap::schedule::Schedule;
-use plans::{Rng, random_firing, random_plan};
+use neap::schedule::{End, Occasion, Schedule};
+use plans::{Rng, random_firing, random_occasion, random_plan};
 use promises::Sight;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -288,23 +288,34 @@ impl World {
 
     /// The definitions changed: other schedules, or the same with other plans.
     fn reload(&mut self) {
+        let schedules = self.random_schedules();
+        self.follow_schedules(schedules);
+    }
+
+    fn follow_schedules(&mut self, schedules: Vec<Armed>) {
+        let kept: BTreeSet<_> = schedules.iter().map(|armed| armed.key.clone()).collect();
+        self.ledger.accounted.retain(|key, _| kept.contains(key));
+        self.ledger.chains = chains(&schedules);
+        self.tell(Input::Schedules(schedules));
+    }
+
+    fn random_schedules(&mut self) -> Vec<Armed> {
         let mut schedules = Vec::new();
-        for n in 0..3 {
+        for n in 0..5 {
             if self.is_ending || self.rng.below(3) == 0 {
                 continue;
             }
+            let (name, schedule) = match n {
+                0..3 => (format!("s{n}"), Schedule::every(Millis::from_secs(1 + n * 3)).unwrap()),
+                _ => (format!("c{n}"), Schedule::on(random_occasion(&mut self.rng))),
+            };
             let mut plan = self.random_plan();
-            plan.task = TaskName::new(&format!("s{n}")).unwrap();
-            schedules.push(Armed {
-                key: ScheduleKey(format!("s{n}").into()),
-                schedule: Schedule::every(Millis::from_secs(1 + n * 3)).unwrap(),
-                plan: PlanRef::new(Arc::new(plan)),
-                firing: random_firing(&mut self.rng),
-            });
+            plan.task = TaskName::new(&name).unwrap();
+            let firing = random_firing(&mut self.rng);
+            let plan = PlanRef::new(Arc::new(plan));
+            schedules.push(Armed { key: ScheduleKey(name.into()), schedule, plan, firing });
         }
-        let kept: BTreeSet<_> = schedules.iter().map(|armed| armed.key.clone()).collect();
-        self.ledger.accounted.retain(|key, _| kept.contains(key));
-        self.tell(Input::Schedules(schedules));
+        schedules
     }
 
     fn owe(&mut self) {
@@ -325,6 +336,10 @@ impl World {
         }
         let state = State::default().replay(&self.journal);
         self.engine = engine(&self.capacity, self.crashes as u64, state);
+        let schedules = self.random_schedules();
+        self.ledger.chains = chains(&schedules);
+        self.ledger.has_started = false;
+        self.tell(Input::Chains(schedules.clone()));
         self.tell(Input::Restarted);
         let live: Vec<AttemptId> = self.live_attempts();
         for attempt in live {
@@ -335,7 +350,7 @@ impl World {
                 self.tell(Input::Ended { attempt, exit: Exit::Lost, usage: None, outputs: Params::new() });
             }
         }
-        self.reload();
+        self.follow_schedules(schedules);
     }
 
     fn live_attempts(&self) -> Vec<AttemptId> {
@@ -451,6 +466,7 @@ impl World {
                 Effect::Order(order) => orders.push(order),
             }
         }
+        let batch: Vec<Event> = records.iter().map(|record| record.event.clone()).collect();
         for record in records {
             if self.is_told {
                 println!("{} {}", record.at.0, serde_json::to_string(&record.event).unwrap());
@@ -458,6 +474,7 @@ impl World {
             self.ledger.observe(&record);
             self.journal.push(written(record));
         }
+        self.ledger.check_chains(&batch);
         self.check();
         sharing::check_turns(&waiters, self.engine.state(), &self.capacity);
         if self.rng.below(40) == 0 {
@@ -552,6 +569,15 @@ impl World {
 
 fn engine(capacity: &Capacity, seed: u64, state: State) -> Engine {
     Engine::new(capacity.slots, seed, state).with_machine(Arc::clone(&capacity.machine))
+}
+
+/// Which schedules fire when a run of which task has ended, and how it must have.
+fn chains(schedules: &[Armed]) -> Vec<(ScheduleKey, TaskName, End)> {
+    let after = |armed: &Armed| match armed.schedule.occasion() {
+        Some(Occasion::After { task, when }) => Some((armed.key.clone(), task.clone(), *when)),
+        Some(Occasion::Startup) | None => None,
+    };
+    schedules.iter().filter_map(after).collect()
 }
 
 fn is_approval(leaf: &Leaf) -> bool {

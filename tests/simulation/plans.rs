@@ -8,6 +8,7 @@ use neap::definition::{
     Rule, Sharing, Signal, Spread, Stop, When,
 };
 use neap::plan::{Node, Plan};
+use neap::schedule::{End, Occasion};
 use std::sync::Arc;
 
 /// Xorshift: enough randomness for a story, and the same story every time.
@@ -60,7 +61,23 @@ pub(super) fn random_firing(rng: &mut Rng) -> Firing {
         1 => Catchup::All,
         _ => Catchup::None,
     };
-    Firing { overlap, catchup, catchup_window: Millis(60_000 + rng.below(60_000)) }
+    Firing {
+        overlap,
+        catchup,
+        catchup_window: Millis(60_000 + rng.below(60_000)),
+        jitter: Millis(if rng.one_in(3) { rng.below(2000) } else { 0 }),
+        pause_on_failure: rng.one_in(4).then(|| 1 + rng.below(3) as u32),
+    }
+}
+
+/// What else makes a schedule fire.
+pub(super) fn random_occasion(rng: &mut Rng) -> Occasion {
+    if rng.one_in(4) {
+        return Occasion::Startup;
+    }
+    let name = ["t0", "t1", "s0", "s1"][rng.below(4) as usize];
+    let when = [End::Succeeded, End::Failed, End::Ended][rng.below(3) as usize];
+    Occasion::After { task: TaskName::new(name).unwrap(), when }
 }
 
 fn random_node(rng: &mut Rng, task: &TaskName, index: usize) -> Node {
@@ -114,6 +131,8 @@ fn random_leaf(rng: &mut Rng, task: &TaskName, index: usize) -> Leaf {
         timeout_queue: rng.one_in(8).then(|| Millis(1 + rng.below(150))),
         priority: rng.below(3) as i32,
         timeout: rng.one_in(2).then(|| Millis(1 + rng.below(150))),
+        timeout_total: rng.one_in(4).then(|| Millis(1 + rng.below(300))),
+        delay: Millis(if rng.one_in(5) { rng.below(100) } else { 0 }),
         stop: Stop { signal: Signal::TERM, grace: Millis(rng.below(30)) },
         retry: Retry {
             attempts: 1 + rng.below(3) as u32,

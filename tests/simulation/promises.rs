@@ -52,7 +52,11 @@ impl Sight<'_> {
         let is_cancelling = matches!(run.phase, RunPhase::Cancelling { .. });
         let is_idle = matches!(
             job.phase,
-            Phase::Waiting | Phase::Preparing { .. } | Phase::Queued | Phase::Backoff { .. }
+            Phase::Waiting
+                | Phase::Delayed { .. }
+                | Phase::Preparing { .. }
+                | Phase::Queued
+                | Phase::Backoff { .. }
         );
         assert!(
             !(is_cancelling && is_idle) || self.ledger.is_spared(id),

@@ -10,6 +10,7 @@ mod preparing;
 mod rounds;
 mod sharing;
 mod slots;
+mod timing;
 mod told;
 mod turns;
 

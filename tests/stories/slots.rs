@@ -1,17 +1,17 @@
 //! Stories of slots: what becomes of them while a run of the task goes on, and when nobody could act in time.
 
 use super::told::{Story, code};
-use neap::base::{Millis, Moment, RunId};
+use neap::base::{Millis, Moment, RunId, TaskName};
 use neap::definition::{Catchup, Firing, Overlap};
 use neap::engine::Wait;
-use neap::schedule::Schedule;
+use neap::schedule::{End, Occasion, Schedule};
 
 fn overlapping(overlap: Overlap) -> Firing {
     Firing { overlap, ..Firing::default() }
 }
 
 fn catching_up(catchup: Catchup) -> Firing {
-    Firing { overlap: Overlap::Allow, catchup, catchup_window: Millis::from_secs(600) }
+    Firing { overlap: Overlap::Allow, catchup, catchup_window: Millis::from_secs(600), ..Firing::default() }
 }
 
 fn every(seconds: u64) -> Schedule {
@@ -262,4 +262,145 @@ fn a_schedule_that_comes_back_under_a_clock_that_was_set_back_repeats_nothing() 
     story.at(2100).restart().schedule_every(1000);
     assert_eq!(story.next_deadline(), 6000);
     assert_eq!(story.state().latest, Moment(5000));
+}
+
+fn after(when: End) -> Vec<(Schedule, Firing)> {
+    let occasion = Occasion::After { task: TaskName::new("t").unwrap(), when };
+    vec![(Schedule::on(occasion), Firing::default())]
+}
+
+#[test]
+fn a_task_comes_after_another_in_the_step_in_which_that_ends() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(0).chain("next", after(End::Succeeded));
+    story.at(1).submit();
+    story.at(2).ends("a.1", code(0));
+    story.at(3).ends_in_run(2, "a.1", code(0));
+    story.at(4).submit();
+    story.at(5).ends_in_run(3, "a.1", code(1));
+    story.check(
+        "
+        @0    armed next: after t succeeded
+        @1    run created
+              a queued
+              a.1 started                        -> start a.1
+        @2    a.1 ended: exit 0
+              a finished: succeeded
+              run finished: succeeded
+              run 2 created after run 1
+              a queued
+              a.1 started                        -> start a.1 of run 2
+        @3    a.1 ended: exit 0
+              a finished: succeeded
+              run 2 finished: succeeded
+        @4    run 3 created
+              a queued
+              a.1 started                        -> start a.1 of run 3
+        @5    a.1 ended: exit 1
+              a finished: exit 1
+              run 3 finished: failed at a
+        ",
+    );
+}
+
+#[test]
+fn what_comes_after_a_run_that_died_with_the_host_is_not_lost() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(0).chain("next", after(End::Failed));
+    story.at(1).submit();
+    story.at(2).restart();
+    story.announce("next", after(End::Failed)).ends("a.1", neap::engine::Exit::Lost);
+    story.at(3).chain("next", after(End::Failed));
+    story.check(
+        "
+        @0    armed next: after t failed
+        @1    run created
+              a queued
+              a.1 started                        -> start a.1
+        @2    a.1 ended: lost
+              a finished: lost
+              run finished: failed at a
+              run 2 created after run 1
+              a queued
+              a.1 started                        -> start a.1 of run 2
+        ",
+    );
+}
+
+#[test]
+fn a_start_of_the_host_fires_once_and_a_reload_does_not() {
+    let startup = || vec![(Schedule::on(Occasion::Startup), Firing::default())];
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(5).chain("boot", startup());
+    story.at(6).chain("boot", startup());
+    story.at(7).ends("a.1", code(0));
+    story.at(3).restart(); // under a clock that was set back
+    story.chain("boot", startup());
+    story.check(
+        "
+        @5    armed boot: at startup
+              run created for @5
+              a queued
+              a.1 started                        -> start a.1
+        @7    a.1 ended: exit 0
+              a finished: succeeded
+              run finished: succeeded
+        @3    run 2 created for @6
+              a queued
+              a.1 started                        -> start a.1 of run 2
+        ",
+    );
+}
+
+#[test]
+fn a_schedule_whose_runs_fail_again_and_again_rests_until_somebody_resumes_it() {
+    let firing = || Firing { pause_on_failure: Some(2), ..Firing::default() };
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(500).schedule(every(1), firing());
+    story.at(1000).ends("a.1", code(1));
+    story.at(1500).restart().schedule(every(1), firing());
+    story.at(2000).ends_in_run(2, "a.1", code(1));
+    story.at(3000);
+    story.at(3500).wake();
+    story.at(4000).ends_in_run(3, "a.1", code(1));
+    story.check(
+        "
+        @500   armed t
+        @1000  run created for @1000
+               a queued
+               a.1 started                       -> start a.1
+        @1000  a.1 ended: exit 1
+               a finished: exit 1
+               run finished: failed at a
+        @2000  run 2 created for @2000
+               a queued
+               a.1 started                       -> start a.1 of run 2
+        @2000  a.1 ended: exit 1
+               a finished: exit 1
+               run 2 finished: failed at a
+               t rests by host: 2 runs in a row failed, the last was t#2
+        @3000  slot @3000 skipped: paused
+        @3500  t goes on
+        @4000  run 3 created for @4000
+               a queued
+               a.1 started                       -> start a.1 of run 3
+        @4000  a.1 ended: exit 1
+               a finished: exit 1
+               run 3 finished: failed at a
+        ",
+    );
+}
+
+#[test]
+fn jitter_creates_the_run_later_for_the_same_slot_and_a_restart_changes_nothing() {
+    let firing = || Firing { jitter: Millis::from_secs(3600), ..Firing::default() };
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(500).schedule(every(600), firing());
+    let due = story.next_deadline();
+    assert!((600_000..1_200_000).contains(&due), "{due}");
+    story.at(due - 1).restart().schedule(every(600), firing());
+    assert_eq!(story.next_deadline(), due);
+    story.at(due);
+    assert_eq!(story.state().cursors.values().collect::<Vec<_>>(), [&Moment(600_000)]);
+    assert_eq!(story.runs(), 1);
 }

@@ -292,6 +292,28 @@ impl Story {
         self.tell(Input::Schedules(vec![Armed { key, schedule, plan, firing }]))
     }
 
+    /// This schedule of another task, whose runs have one job of the same name.
+    pub(super) fn chain(&mut self, task: &str, schedules: Vec<(Schedule, Firing)>) -> &mut Story {
+        let armed = self.armed(task, schedules);
+        self.tell(Input::Schedules(armed))
+    }
+
+    /// What the next host says before it looks at what the last one left.
+    pub(super) fn announce(&mut self, task: &str, schedules: Vec<(Schedule, Firing)>) -> &mut Story {
+        let armed = self.armed(task, schedules);
+        self.tell(Input::Chains(armed))
+    }
+
+    fn armed(&self, task: &str, schedules: Vec<(Schedule, Firing)>) -> Vec<Armed> {
+        let plan = Plan { task: TaskName::new(task).unwrap(), ..self.plan.clone() };
+        let plan = PlanRef::new(Arc::new(plan));
+        let armed = |(schedule, firing): (Schedule, Firing)| {
+            let key = ScheduleKey(format!("{task}: {schedule}").into());
+            Armed { key, schedule, plan: plan.clone(), firing }
+        };
+        schedules.into_iter().map(armed).collect()
+    }
+
     pub(super) fn state(&self) -> &State {
         self.engine.state()
     }
@@ -367,6 +389,9 @@ impl Story {
                     let turn = if new.is_behind { ", waits for its turn" } else { "" };
                     format!("{} created for @{}{turn}", run(new.run), slot.0)
                 }
+                Trigger::After { run: cause, .. } => {
+                    format!("{} created after run {}", run(new.run), cause.0)
+                }
                 Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {
                     format!("{} created{}", run(new.run), if new.waits { ", waits" } else { "" })
                 }
@@ -386,6 +411,7 @@ impl Story {
             Event::RunFinished { run: id, outcome } => {
                 format!("{} finished: {}", run(*id), self.run_outcome(outcome))
             }
+            Event::JobDelayed { job, until } => format!("{} delayed until @{}", self.job(*job), until.0),
             Event::JobPreparing { job } => format!("{} preparing", self.job(*job)),
             Event::JobPrepared { job, .. } => format!("{} prepared", self.job(*job)),
             Event::JobSpread { job, cells } => {
@@ -435,6 +461,7 @@ impl Story {
             Event::SlotsMissed { from, to, count, why, .. } => {
                 format!("slots @{} to @{} {}: {count}", from.0, to.0, why.word())
             }
+            Event::TaskPaused { task, by, reason: Some(reason) } => format!("{task} rests by {by}: {reason}"),
             Event::TaskPaused { task, .. } => format!("{task} rests"),
             Event::TaskResumed { task, .. } => format!("{task} goes on"),
         }
@@ -450,6 +477,7 @@ impl Story {
                 Cause::Signal { signal } => signal.to_string(),
                 Cause::TimedOut => "timed out".into(),
                 Cause::Stalled => "stalled".into(),
+                Cause::OutOfTime => "out of time".into(),
                 Cause::NotSpawned { message, .. } => format!("not spawned: {message}"),
                 Cause::Lost => "lost".into(),
                 Cause::Hook { message } => format!("hook: {message}"),
@@ -481,7 +509,9 @@ impl Story {
     fn stop_cause(&self, cause: StopCause) -> String {
         match cause {
             StopCause::NotNeeded { job } => format!("not needed after {}", self.name(job)),
-            StopCause::Cancelled | StopCause::TimedOut | StopCause::Stalled => format!("{cause:?}"),
+            StopCause::Cancelled | StopCause::TimedOut | StopCause::Stalled | StopCause::OutOfTime => {
+                format!("{cause:?}")
+            }
         }
     }
 

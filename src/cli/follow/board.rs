@@ -202,6 +202,7 @@ impl Board {
             | Event::HookAsked { cause: None, .. }
             | Event::CleanupOwed { .. }
             | Event::CleanupStarted { .. }
+            | Event::JobDelayed { .. }
             | Event::RunReleased { .. }
             | Event::ScheduleArmed { .. }
             | Event::ScheduleDisarmed { .. }
@@ -219,6 +220,7 @@ impl Board {
     fn cause_of(&self, attempt: AttemptId, exit: &Exit) -> Option<Cause> {
         match (&self.state.job(attempt.job).phase, exit) {
             (Phase::Stopping { cause: StopCause::TimedOut }, _) => Some(Cause::TimedOut),
+            (Phase::Stopping { cause: StopCause::OutOfTime }, _) => Some(Cause::OutOfTime),
             (Phase::Stopping { cause: StopCause::Stalled }, _) => Some(Cause::Stalled),
             (_, Exit::Code { code: 0 } | Exit::Skipped { .. }) => None,
             (_, Exit::Code { code }) => Some(Cause::Exit { code: *code }),

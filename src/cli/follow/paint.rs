@@ -134,7 +134,7 @@ fn urgency(phase: &Phase) -> u8 {
     match phase {
         Phase::Running { .. } | Phase::Paused { .. } | Phase::Stopping { .. } => 0,
         Phase::Asking { .. } | Phase::Ended { .. } | Phase::Cleaning { .. } => 1,
-        Phase::Backoff { .. } => 2,
+        Phase::Backoff { .. } | Phase::Delayed { .. } => 2,
         Phase::Queued | Phase::Preparing { .. } => 3,
         Phase::Waiting | Phase::Done(_) => 4,
         // Its cells say more.
@@ -152,6 +152,7 @@ fn job_strip(job: &Open<'_>, width: usize, now: Moment, asked: Asked, columns: u
             let why = match cause {
                 StopCause::Cancelled => "asked to stop",
                 StopCause::TimedOut => "timed out, asked to stop",
+                StopCause::OutOfTime => "out of time, asked to stop",
                 StopCause::Stalled => "stalled, asked to stop",
                 StopCause::NotNeeded { .. } => "not needed any more, asked to stop",
             };
@@ -164,6 +165,9 @@ fn job_strip(job: &Open<'_>, width: usize, now: Moment, asked: Asked, columns: u
             strip.add(ODD, &format!("{why}, {limit}")).add(DIM, &format!("   {elapsed}"))
         }
         Phase::Backoff { until } => strip.add(ODD, &format!("again in {}s", (*until - now).0.div_ceil(1000))),
+        Phase::Delayed { until } => {
+            strip.add(DIM, &format!("starts in {}s", (*until - now).0.div_ceil(1000)))
+        }
         Phase::Asking { question, .. } => strip.add(BUSY, &format!("asks its `{}` hook", hook(*question))),
         Phase::Ended { .. } | Phase::Cleaning { .. } => strip.add(BUSY, "tidies up"),
         Phase::Queued => strip.add(DIM, "waits for a slot"),

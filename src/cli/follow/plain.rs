@@ -90,6 +90,7 @@ fn cause_field(cause: &Cause) -> String {
         Cause::Signal { signal } => format!("signal={signal}"),
         Cause::TimedOut => "timed_out".into(),
         Cause::Stalled => "stalled".into(),
+        Cause::OutOfTime => "out_of_time".into(),
         Cause::NotSpawned { message, .. } => format!("not_started={message:?}"),
         Cause::Lost => "lost".into(),
         Cause::Hook { message } => format!("hook={message:?}"),

@@ -6,7 +6,7 @@
 use super::WEEK;
 use crate::base::Moment;
 use crate::cli::look::{Look, count};
-use crate::definition::Task;
+use crate::definition::{Task, Timetable};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -47,17 +47,17 @@ pub(super) fn line(tasks: &[&Task], look: &Look) -> String {
     }
 }
 
-fn walk(tasks: &[&Task], now: Moment) -> Week {
-    let timetables = || {
-        let of = |(index, task): (usize, &&'_ Task)| -> Vec<(usize, crate::schedule::Schedule)> {
-            let enabled = task.timetables.iter().filter(|timetable| timetable.enabled);
-            enabled.map(|timetable| (index, timetable.schedule.clone())).collect()
-        };
-        tasks.iter().enumerate().flat_map(of)
-    };
-    let schedules: Vec<_> = timetables().collect();
+fn walk<'t>(tasks: &[&'t Task], now: Moment) -> Week {
+    let enabled = |task: &'t Task| task.timetables.iter().filter(|timetable| timetable.enabled);
+    let of = |(index, task): (usize, &&'t Task)| enabled(task).map(move |timetable| (index, timetable));
+    let schedules: Vec<(usize, &Timetable)> = tasks.iter().enumerate().flat_map(of).collect();
     let next = |which: usize, after: Moment| {
-        schedules[which].1.next(after).filter(|at| *at < now + WEEK).map(|at| Reverse((at, which)))
+        schedules[which]
+            .1
+            .fires(&tasks[schedules[which].0].name, after)
+            .next()
+            .filter(|at| *at < now + WEEK)
+            .map(|at| Reverse((at, which)))
     };
     let mut heap: BinaryHeap<_> = (0..schedules.len()).filter_map(|which| next(which, now)).collect();
     let mut week = Week { collisions: 0, busiest: None, cut: None };

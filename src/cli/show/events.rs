@@ -41,6 +41,7 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
             RunOutcome::Failed { root } => format!("{} ended: failed at {}", run.name, name(*root)),
             RunOutcome::Cancelled => format!("{} ended: cancelled", run.name),
         },
+        Event::JobDelayed { job: id, until } => format!("{} starts in {}", job(id), *until - now),
         Event::JobPreparing { job: id } => format!("{} is ready; what it leaves open is found out", job(id)),
         Event::JobPrepared { job: id, .. } => format!("{} knows all it needs", job(id)),
         Event::JobSpread { job: id, cells } => format!("{} became {} jobs", job(id), cells.len()),
@@ -117,6 +118,7 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::Schedule { slot, .. } => format!(" for {slot}"),
         Trigger::Retry { of } => format!(" as another go at {of}"),
         Trigger::Task { parent } => format!(" for a job of run {}", parent.job.run),
+        Trigger::After { run, .. } => format!(" after run {run}"),
     }
 }
 
@@ -137,6 +139,7 @@ fn stop(cause: StopCause) -> &'static str {
     match cause {
         StopCause::Cancelled => "its run was cancelled",
         StopCause::TimedOut => "it ran longer than its timeout",
+        StopCause::OutOfTime => "all its attempts together took too long",
         StopCause::Stalled => "it showed no sign of life",
         StopCause::NotNeeded { .. } => "nobody needs it any more",
     }

@@ -92,7 +92,7 @@ fn head(task: &Task, info: &TaskInfo, look: &Look) -> String {
         text += &format!("  labels    {}\n", brief(&labels.join(" "), 200));
     }
     for timetable in &task.timetables {
-        text += &format!("  schedule  {}\n", schedule(timetable, look));
+        text += &format!("  schedule  {}\n", schedule(task, timetable, look));
     }
     if let Some(pause) = &info.paused {
         let reason = pause.reason.as_ref().map(|reason| format!(": \"{}\"", brief(reason, 200)));
@@ -103,8 +103,8 @@ fn head(task: &Task, info: &TaskInfo, look: &Look) -> String {
 }
 
 /// `daily at 03:13 (Europe/Berlin)   03:13 tomorrow, Mon 03:13, Tue 03:13`
-fn schedule(timetable: &Timetable, look: &Look) -> String {
-    let mut words = timetable.schedule.describe();
+fn schedule(task: &Task, timetable: &Timetable, look: &Look) -> String {
+    let mut words = timetable.describe();
     words += overlap(timetable.firing.overlap);
     words += match timetable.firing.catchup {
         Catchup::None => "",
@@ -114,8 +114,9 @@ fn schedule(timetable: &Timetable, look: &Look) -> String {
     if !timetable.enabled {
         return format!("{words}   {DIM}not enabled{DIM:#}");
     }
-    let fires: Vec<Moment> = timetable.schedule.fires(look.now).take(FIRES).collect();
+    let fires: Vec<Moment> = timetable.fires(&task.name, look.now).take(FIRES).collect();
     match fires.is_empty() {
+        true if timetable.schedule.occasion().is_some() => words,
         true => format!("{words}   {DIM}never again{DIM:#}"),
         false => {
             let fires: Vec<String> = fires.into_iter().map(|at| look.clock(at)).collect();

@@ -15,15 +15,7 @@ const fn until(name: &'static str, about: &'static str, instead: &'static str) -
 /// Of tasks and children.
 pub(super) const JOB: &[Later] = &[
     until("tty", "It runs on a terminal of its own.", "start the program with `script -qec`"),
-    until(
-        "timeout_total",
-        "How long all attempts together may take.",
-        "use `timeout`, which holds for one attempt, and `retry`",
-    ),
-    until("pause_on_failure", "The schedule rests after so many failures in a row.", "use a hook"),
     later("expect", "When it should have started and ended, so that its absence is noticed."),
-    until("not_before", "The moment before which it does not start.", "use `schedule` with `at`"),
-    until("delay", "How long it waits before it starts.", "call `sleep` in the script"),
     later("resources", "What it needs of the machine, for admission."),
     later("rate_limit", "How often it may start in a stretch of time."),
     later("kind", "Whether it is a service that runs on and on."),
@@ -42,18 +34,7 @@ pub(super) const JOB: &[Later] = &[
 ];
 
 /// Of an entry of `schedule`.
-pub(super) const SCHEDULE: &[Later] = &[
-    later("event", "It fires when something happens to the host."),
-    later("watch", "It fires when files change."),
-    until("after", "It fires when another task has ended.", "use `depends_on`"),
-    later("jitter", "By how much a moment is shifted at random."),
-    later("start", "The moment before which it does not fire."),
-    later("end", "The moment after which it does not fire."),
-    later("exclude", "Moments at which it does not fire."),
-    later("dst_gap", "What becomes of a time that a clock change skips."),
-    later("dst_overlap", "What becomes of a time that a clock change repeats."),
-    later("pause_on_failure", "The entry rests after so many failures in a row."),
-];
+pub(super) const SCHEDULE: &[Later] = &[later("watch", "It fires when files change.")];
 
 /// Of `retry`.
 pub(super) const RETRY: &[Later] = &[

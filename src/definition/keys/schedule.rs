@@ -9,7 +9,7 @@ pub(in crate::definition) const ENTRY: Object = Object::new(
     "when, and with what",
     &[
         Key::new("cron", Shape::Special(&CRON), "A cron expression.")
-            .more("0 and 7 are Sunday; names, ranges, lists, steps, `L`, `W` and `#` are understood. When day of month and weekday are both restricted, a day that matches either is due. A time of day that a clock change skips fires right after the gap; one that it repeats fires once."),
+            .more("0 and 7 are Sunday; names, ranges, lists, steps, `L`, `W` and `#` are understood. When day of month and weekday are both restricted, a day that matches either is due."),
         Key::new("every", Shape::Duration { may_be_zero: false }, "The time between two runs.")
             .more("It counts from the Unix epoch, so that a restart does not shift the beat.")
             .foreign(&["interval"]),
@@ -17,13 +17,66 @@ pub(in crate::definition) const ENTRY: Object = Object::new(
         Key::new("timezone", Shape::Special(&ZONE), "The time zone of `cron` and `at`.").foreign(&["tz", "time_zone", "zone"]).without("that of `neap.yaml`"),
         Key::new("params", Shape::Map(Names::Any, &Shape::Any), "The parameters of the runs.").without("the defaults of the parameters"),
         Key::new("enabled", Shape::Boolean, "`false` keeps the entry in the file without effect.").default("true"),
+        Key::new("event", Shape::Words(&[("startup", "the host comes up: once for each start, and not when files are read again")]), "What happens to the host."),
+        Key::new("after", Shape::Either(&[Shape::Filled, Shape::Object(&AFTER)]), "Another task, of which a run has ended.")
+            .more("A bare name means a run that has succeeded. The run is created in the same step in which the other one ends, so a crash neither loses nor repeats it."),
+        Key::new("jitter", Shape::Duration { may_be_zero: true }, "By how much later than its slot a run is created at most.")
+            .default("0s")
+            .more("How much it is comes from the name of the schedule and the slot, so that `neap next` and a restart tell the same. It never reaches the next slot."),
+        Key::new("start", Shape::Filled, "The day or the moment before which it does not fire."),
+        Key::new("end", Shape::Filled, "The day or the moment after which it does not fire.").more("A day is included."),
+        Key::new("exclude", Shape::List(&Shape::Either(&[Shape::Filled, Shape::Object(&EXCLUDE)])), "When it does not fire although its text says so.")
+            .more("A day (`2026-12-24`), days (`2026-12-24..2027-01-01`), a weekday (`sat`) or several (`mon-fri`), a cron expression whose minutes are meant, or `{ from, to }`; in the time zone of the entry."),
+        Key::new("dst_gap", Shape::Words(&[("run_after", "it fires at the first instant after the gap"), ("skip", "it does not fire that day")]), "What becomes of a time of day that a clock change skips.")
+            .default("run_after")
+            .more("It is about expressions that name times of day. One with `*` in minute or hour follows the clock on the wall."),
+        Key::new("dst_overlap", Shape::Words(&[("first", "it fires the first time round"), ("second", "it fires the second time round"), ("both", "it fires both times")]), "What becomes of a time of day that a clock change repeats.")
+            .default("first"),
         OVERLAP,
         CATCHUP,
         CATCHUP_WINDOW,
+        PAUSE_ON_FAILURE,
     ],
 )
-.bound(&[Bond::One(&["cron", "every", "at"])])
+.bound(&[Bond::One(&["cron", "every", "at", "event", "after"])])
 .later(later::SCHEDULE);
+
+/// `after` of an entry of `schedule`.
+pub(in crate::definition) const AFTER: Object = Object::new(
+    "schedule.after",
+    "which run, and how it ended",
+    &[
+        Key::new("task", Shape::Filled, "The name of the file.").required(),
+        Key::new(
+            "when",
+            Shape::Words(&[
+                ("succeeded", "it did what it should"),
+                ("failed", "it did not; a run that was cancelled has not failed"),
+                ("ended", "in whatever way"),
+            ]),
+            "How its run has to end.",
+        )
+        .default("succeeded"),
+    ],
+);
+
+/// An item of `exclude`.
+pub(in crate::definition) const EXCLUDE: Object = Object::new(
+    "schedule.exclude",
+    "from when to when, or a calendar",
+    &[
+        Key::new("from", Shape::Filled, "A time of day, a day or a moment."),
+        Key::new("to", Shape::Filled, "Where it ends.").more("A time of day or a moment is no part of it any more, a day is. A time of day that is earlier than `from` is one of the next day."),
+        Key::new("calendar", Shape::Filled, "The name of a calendar in neap.yaml."),
+    ],
+)
+.bound(&[Bond::One(&["from", "calendar"])]);
+
+pub(super) const PAUSE_ON_FAILURE: Key = Key::new(
+    "pause_on_failure",
+    Shape::Whole(1, 1000),
+    "After so many failures in a row the schedules of the task rest.",
+);
 
 pub(super) const OVERLAP: Key = Key::new(
     "overlap",

@@ -13,6 +13,10 @@ pub(super) const SUBJECT: Subject = Subject {
             .without("one for each processor")
             .example("# neap.yaml\nslots: 4\n"),
         TIMEZONE.at(Places::SETTINGS).without("that of the system").example("# neap.yaml\ntimezone: Europe/Berlin\n"),
+        Key::new("calendars", Shape::Map(Names::Any, &Shape::List(&Shape::Either(&[Shape::Filled, Shape::Object(&super::EXCLUDE)]))), "Times at which schedules do not fire, by name.")
+            .at(Places::SETTINGS)
+            .more("An entry of `schedule` names one: `exclude: { calendar: holidays }`. What stands in it is what may stand under `exclude`, save another calendar; days are those of the time zone of this file.")
+            .example("# neap.yaml\ncalendars:\n  holidays: [2026-12-25, 2026-12-26, { from: 2026-12-31, to: 2027-01-01 }]\n"),
         Key::new("notify", Shape::Map(Names::Any, &Shape::Object(&CHANNEL)), "Ways to tell somebody something, by name.")
             .at(Places::SETTINGS)
             .more("`uses: notify` sends through them.")

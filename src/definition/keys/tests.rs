@@ -27,8 +27,10 @@ fn problems(text: &str) -> Vec<Problem> {
         ["fetch", "other", "prepare"].map(|name| Source::new(format!("tasks/{name}.yaml"), "run: ls"));
     let sources = others.into_iter().chain([Source::new("tasks/example.yaml", text)]);
     let registered = Registered::new(["resize", "send_mail"]);
-    let channel =
-        Source::new("neap.yaml", "notify: { ops: { command: cat } }\nqueues: { heavy: { slots: 2 } }");
+    let channel = Source::new(
+        "neap.yaml",
+        "notify: { ops: { command: cat } }\nqueues: { heavy: { slots: 2 } }\ncalendars: { holidays: [2026-12-25] }",
+    );
     let settings = Settings::load(&channel, Zone::utc()).0;
     Catalog::load(sources, &registered, &settings, None).problems().to_vec()
 }
@@ -69,6 +71,8 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&STOP, "run: make\nstop: { signal: INT, KEY }\n"),
         (&LIMITS, "run: make\nlimits: { KEY }\n"),
         (&ENTRY, "run: make\nschedule: { cron: '0 3 * * *', KEY }\n"),
+        (&AFTER, "run: make\nschedule: { after: { task: other, KEY } }\n"),
+        (&EXCLUDE, "run: make\nschedule: { cron: '0 3 * * *', exclude: { KEY } }\n"),
         (&PARAM, "run: make\nparams: { a: { KEY } }\n"),
         (&PARAM_IN_LIST, "run: make\nparams: [{ name: a, KEY }]\n"),
         (&SECRET, "run: make\nsecrets: { name: A, KEY }\n"),
@@ -397,7 +401,7 @@ fn the_reference_page_is_up_to_date() {
 fn keys_are_looked_up_in_static_lists() {
     use crate::definition::known;
     assert_eq!(known::BODIES, ["run", "exec", "lua", "script", "uses"]);
-    assert_eq!(known::TASK_ONLY.len(), 12);
+    assert_eq!(known::TASK_ONLY.len(), 13);
     assert!(known::NO_DEFAULT.contains(&"depends_on") && !known::NO_DEFAULT.contains(&"timeout"));
     assert!(known::PIPELINE.contains(&"finally") && !known::PIPELINE.contains(&"timeout"));
 }

@@ -18,7 +18,7 @@ pub(super) const SUBJECT: Subject = Subject {
                  `neap next \"13 3 * * *\"` says what an expression does.",
             )
             .example(
-                "schedule:\n  - { cron: \"13 3 * * *\", timezone: Europe/Berlin, params: { mode: full } }\n  - { every: 6h, overlap: allow, catchup: last, catchup_window: 1d }\n  - { at: \"2026-12-24 18:00\", enabled: false }\nparams: { mode: fast }\nrun: ./sync \"$PARAM_MODE\"\n",
+                "schedule:\n  - { cron: \"13 3 * * *\", timezone: Europe/Berlin, params: { mode: full } }\n  - { every: 6h, overlap: allow, catchup: last, catchup_window: 1d }\n  - { cron: \"30 2 * * *\", start: 2026-12-01, end: 2027-03-31, exclude: [sat, { from: 2026-12-24, to: 2027-01-01 }, { calendar: holidays }], dst_gap: skip, dst_overlap: second, jitter: 5m }\n  - { event: startup, pause_on_failure: 3 }\n  - { after: { task: other, when: failed } }\n  - { at: \"2026-12-24 18:00\", enabled: false }\nparams: { mode: fast }\nrun: ./sync \"$PARAM_MODE\"\n",
             ),
         schedule::OVERLAP
             .at(Places::FILE)
@@ -41,6 +41,14 @@ pub(super) const SUBJECT: Subject = Subject {
             .at(Places::FILE)
             .more("From 1m to 366d. What is older is written down as missed.")
             .example("schedule: { every: 6h }\ncatchup: all\ncatchup_window: 2d\nrun: ./sync\n"),
+        schedule::PAUSE_ON_FAILURE
+            .at(Places::FILE)
+            .more(
+                "Counted are runs that this schedule has created, in a row; a run that was cancelled counts neither way. The \
+                 pause is the host's, with a note that names the last run, and rests all schedules of the task until \
+                 `neap resume TASK`, which also begins the count anew.",
+            )
+            .example("schedule: { every: 1h }\npause_on_failure: 3\nrun: ./sync\n"),
         Key::new("priority", Shape::Either(&[Shape::Words(PRIORITIES), Shape::Whole(-100, 100)]), "Who gets a slot first.")
             .at(Places::ALL)
             .default("normal")
@@ -55,6 +63,23 @@ pub(super) const SUBJECT: Subject = Subject {
                  `retry` the next attempt has the whole time again.",
             )
             .example("run: ./backup\ntimeout: 30m\n"),
+        Key::new("timeout_total", Shape::Duration { may_be_zero: false }, "How long all attempts together may take.")
+            .at(Places::JOBS)
+            .without("no limit")
+            .more(
+                "From the start of the first attempt to the end of the last, with the waits between them and with the time \
+                 for which it is frozen. When it is over the job has failed with exit code 124, whatever `retry` says.",
+            )
+            .example("run: ./fetch\nretry: 10\ntimeout: 1m\ntimeout_total: 5m\n"),
+        Key::new("delay", Shape::Duration { may_be_zero: true }, "How long it waits once everything it needs is there.")
+            .at(Places::JOBS)
+            .default("0s")
+            .more("It needs no slot for that, and the wait goes on when the host is started anew.")
+            .example("tasks:\n  deploy: { run: ./deploy }\n  verify: { run: ./verify, depends_on: deploy, delay: 2m }\n"),
+        Key::new("not_before", Shape::Filled, "The moment before which it does not start.")
+            .at(Places::JOBS)
+            .more("A date with a time, in the time zone of neap.yaml unless it has an offset.")
+            .example("run: ./open-the-shop\nnot_before: \"2026-12-01 08:00\"\n"),
         Key::new("stall_timeout", Shape::Duration { may_be_zero: false }, "How long it may show no sign of life.")
             .at(Places::JOBS)
             .without("no limit")

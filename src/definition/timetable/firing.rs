@@ -6,7 +6,8 @@ use crate::definition::firing::{Catchup, Firing, Overlap};
 use crate::definition::problem::{Code, Finding};
 
 /// The keys that stand on a task and hold for every entry that does not say otherwise.
-pub(in crate::definition) const OF_TASKS: [&str; 3] = ["overlap", "catchup", "catchup_window"];
+pub(in crate::definition) const OF_TASKS: [&str; 4] =
+    ["overlap", "catchup", "catchup_window", "pause_on_failure"];
 
 const OVERLAPS: [(&str, Overlap); 5] = [
     ("skip", Overlap::Skip),
@@ -32,6 +33,10 @@ pub(in crate::definition) fn take(checker: &mut Checker, field: &Field<'_>, firi
             {
                 firing.catchup_window = window;
             }
+        }
+        "pause_on_failure" => {
+            let most = checker.integer(value, key, 1..=1000);
+            firing.pause_on_failure = most.and_then(|most| u32::try_from(most).ok());
         }
         _ => return false,
     }

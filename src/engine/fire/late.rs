@@ -48,10 +48,9 @@ impl Engine {
     /// Deals with a slot that is late.
     pub(super) fn act_late(&mut self, at: Moment, key: &ScheduleKey, slot: Moment) {
         if !self.catches_up(key) {
-            let oldest = self.now - LATE;
-            return self.give_up(key, slot, oldest, Missed::Down);
+            return self.give_up(key, slot, self.first_in_time(key, slot), Missed::Down);
         }
-        if at == slot {
+        if at == self.due(key, slot) {
             return; // Nobody has reserved a moment for it: the clock has jumped.
         }
         let firing = self.timers.armed[key].firing.clone();
@@ -65,10 +64,17 @@ impl Engine {
             Catchup::All => self.give_up_too_many(key),
         }
         if let Some(slot) = self.next_slot(key)
-            && slot <= self.now
+            && self.due(key, slot) <= self.now
         {
             self.claim(key, slot);
         }
+    }
+
+    /// Slots before this are too late, given that `slot` is. With jitter the last one before that may be in time.
+    fn first_in_time(&self, key: &ScheduleKey, slot: Moment) -> Moment {
+        let oldest = self.now - LATE;
+        let last = last_until(&self.timers.armed[key].schedule, slot, oldest - Millis(1));
+        if self.due(key, last) >= oldest { last } else { oldest }
     }
 
     /// Writes down, in one event, that slots from `from` on and before `until` get no run.

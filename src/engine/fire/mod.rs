@@ -1,14 +1,19 @@
 //! Schedules: which slots are due, and what becomes of each. Every slot ends as exactly one of a run, a skip with its
 //! reason, or a part of a missed stretch.
 //!
-//! What a run that goes on means for a slot is in `overlap`; slots that nobody could act on in time are in `late`.
+//! What a run that goes on means for a slot is in `overlap`; slots that nobody could act on in time are in `late`; what
+//! follows from the end of a run is in `follow`.
 
+mod follow;
 mod late;
 mod overlap;
 
+pub(super) use follow::EndedRun;
+
 use super::Engine;
-use crate::base::{Millis, Moment};
+use crate::base::{Millis, Moment, TaskName};
 use crate::engine::{Armed, Event, ScheduleKey};
+use crate::schedule::{Occasion, jitter};
 use late::Pace;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +26,10 @@ pub(super) struct Timers {
     armed: BTreeMap<ScheduleKey, Armed>,
     due: BTreeSet<(Moment, ScheduleKey)>,
     pace: Pace,
+    /// By task: the schedules that fire when a run of it has ended.
+    after: BTreeMap<TaskName, Vec<ScheduleKey>>,
+    /// Whether the schedules that fire when the host comes up have done so.
+    has_started: bool,
 }
 
 impl Timers {
@@ -32,23 +41,38 @@ impl Timers {
 impl Engine {
     /// Replaces the schedules. One that is known keeps its place in time, whatever else changed about its task.
     pub(super) fn arm(&mut self, schedules: Vec<Armed>) {
-        self.timers.armed = schedules.into_iter().map(|armed| (armed.key.clone(), armed)).collect();
+        self.know(schedules);
         let gone = |key: &&ScheduleKey| !self.timers.armed.contains_key(*key);
         let forgotten: Vec<ScheduleKey> = self.state.cursors.keys().filter(gone).cloned().collect();
         for key in forgotten {
             self.emit(Event::ScheduleDisarmed { key });
         }
-        self.timers.due.clear();
         self.timers.pace.forget();
         let armed: Vec<ScheduleKey> = self.timers.armed.keys().cloned().collect();
         for key in armed {
             if !self.state.cursors.contains_key(&key) {
                 // A clock that was set back must not bring back what has been carried out under this name before.
-                let at = self.now.max(self.state.latest);
+                let is_startup = self.timers.armed[&key].schedule.occasion() == Some(&Occasion::Startup);
+                let now = if is_startup { self.now - Millis(1) } else { self.now };
+                let at = now.max(self.state.latest);
                 self.emit(Event::ScheduleArmed { key: key.clone(), at });
             }
             self.set_alarm(&key);
         }
+        self.start_up();
+    }
+
+    /// Takes the schedules, and acts on none.
+    pub(super) fn know(&mut self, schedules: Vec<Armed>) {
+        let mut after: BTreeMap<TaskName, Vec<ScheduleKey>> = BTreeMap::new();
+        for armed in &schedules {
+            if let Some(Occasion::After { task, .. }) = armed.schedule.occasion() {
+                after.entry(task.clone()).or_default().push(armed.key.clone());
+            }
+        }
+        self.timers.after = after;
+        self.timers.armed = schedules.into_iter().map(|armed| (armed.key.clone(), armed)).collect();
+        self.timers.due.clear();
     }
 
     /// Deals with every slot that is due.
@@ -65,10 +89,20 @@ impl Engine {
     /// The alarm rang at `at` for the next slot of a schedule.
     fn act(&mut self, at: Moment, key: &ScheduleKey) {
         let Some(slot) = self.next_slot(key) else { return };
-        if self.now - slot > LATE {
+        let due = self.due(key, slot);
+        if self.now - due > LATE {
             self.act_late(at, key, slot);
-        } else if slot <= self.now {
+        } else if due <= self.now {
             self.claim(key, slot);
+        }
+    }
+
+    /// When to act on a slot: at the slot, or a little later, always by as much.
+    fn due(&self, key: &ScheduleKey, slot: Moment) -> Moment {
+        let Armed { schedule, firing, .. } = &self.timers.armed[key];
+        match firing.jitter {
+            Millis(0) => slot,
+            most => slot + jitter(&key.0, slot, schedule.next(slot), most),
         }
     }
 
@@ -80,8 +114,9 @@ impl Engine {
 
     fn set_alarm(&mut self, key: &ScheduleKey) {
         let Some(slot) = self.next_slot(key) else { return };
-        let is_late = self.now - slot > LATE;
-        let at = if is_late && self.catches_up(key) { self.timers.pace.reserve(self.now) } else { slot };
+        let due = self.due(key, slot);
+        let is_late = self.now - due > LATE;
+        let at = if is_late && self.catches_up(key) { self.timers.pace.reserve(self.now) } else { due };
         self.timers.due.insert((at, key.clone()));
     }
 }

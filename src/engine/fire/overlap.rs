@@ -20,6 +20,10 @@ enum Verdict {
 impl Engine {
     /// Turns one slot into a run, or into a skip with its reason.
     pub(super) fn claim(&mut self, key: &ScheduleKey, slot: Moment) {
+        self.claim_as(key, slot, Trigger::Schedule { key: key.clone(), slot });
+    }
+
+    pub(super) fn claim_as(&mut self, key: &ScheduleKey, slot: Moment, trigger: Trigger) {
         let armed = self.timers.armed[key].clone();
         let is_behind = match self.verdict(&armed.plan.plan().task, armed.firing.overlap) {
             Verdict::Skip(why) => return self.emit(Event::SlotSkipped { key: key.clone(), slot, why }),
@@ -30,7 +34,6 @@ impl Engine {
                 self.state.oldest_run_of(&armed.plan.plan().task).is_some()
             }
         };
-        let trigger = Trigger::Schedule { key: key.clone(), slot };
         self.submit(Submission { trigger, is_behind, ..Submission::new(armed.plan, Author::schedule()) });
     }
 
@@ -70,12 +73,9 @@ impl Engine {
     }
 
     /// A run of this task has ended: the next one that waits for its turn has it.
-    pub(in crate::engine) fn pass_turns(&mut self) {
-        while let Some(task) = self.ended_tasks.pop() {
-            let Some(run) = self.state.oldest_run_of(&task).filter(|run| self.state.runs[run].is_behind)
-            else {
-                continue;
-            };
+    pub(super) fn pass_turn(&mut self, task: &TaskName) {
+        let oldest = self.state.oldest_run_of(task);
+        if let Some(run) = oldest.filter(|run| self.state.runs[run].is_behind) {
             self.emit(Event::RunReleased { run });
             // What belongs to groups has to wait for its turn there as well.
             if self.state.runs[&run].plan.plan().groups.is_empty() {
@@ -86,7 +86,9 @@ impl Engine {
     }
 
     /// After a restart: what the last host had no time to let go.
-    pub(in crate::engine) fn pass_turns_again(&mut self) {
-        self.ended_tasks = self.state.tasks_with_runs().cloned().collect();
+    pub(in crate::engine) fn pass_all_turns(&mut self) {
+        for task in self.state.tasks_with_runs().cloned().collect::<Vec<_>>() {
+            self.pass_turn(&task);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::base::{Moment, RunId, TaskName};
-use crate::engine::ScheduleKey;
+use crate::engine::{RunOutcome, ScheduleKey};
 
 impl State {
     /// The oldest unfinished run of a task.
@@ -18,6 +18,17 @@ impl State {
     /// The tasks that have an unfinished run.
     pub(in crate::engine) fn tasks_with_runs(&self) -> impl Iterator<Item = &TaskName> {
         self.by_task.keys()
+    }
+
+    /// A run that was cancelled counts neither as a failure nor as a success.
+    pub(super) fn count_failure(&mut self, run: RunId, outcome: &RunOutcome) {
+        let key = self.runs.get(&run).and_then(|run| run.trigger.schedule());
+        let Some(key) = key.filter(|key| self.cursors.contains_key(*key)).cloned() else { return };
+        match outcome {
+            RunOutcome::Failed { .. } => *self.streaks.entry(key).or_default() += 1,
+            RunOutcome::Succeeded => _ = self.streaks.remove(&key),
+            RunOutcome::Cancelled => {}
+        }
     }
 
     /// A cursor never goes back, whatever the clock does.

@@ -3,6 +3,7 @@
 use super::{Exported, beat, fields, words};
 use crate::definition::{Task, Timetable};
 use crate::exchange::shell_word;
+use crate::schedule::Occasion;
 use std::sync::Arc;
 
 /// A crontab that runs the tasks of a project; `program` is how cron finds neap.
@@ -34,7 +35,7 @@ fn about(task: &Task) -> String {
 fn entry(task: &Task, timetable: &Timetable, project: &str, program: &str, zone: &mut String) -> String {
     let schedule = timetable.schedule.to_string();
     let own = timetable.schedule.zone().map_or("UTC", |zone| zone.name());
-    let when = match said(&schedule) {
+    let when = match said_of(timetable, &schedule) {
         Ok(when) => when,
         Err(why) => return format!("# not exported: {schedule} — {why}\n"),
     };
@@ -52,6 +53,16 @@ fn entry(task: &Task, timetable: &Timetable, project: &str, program: &str, zone:
     }
     let off = if timetable.enabled { "" } else { "# switched off: " };
     line + &format!("{off}{when}  {command}\n")
+}
+
+/// What happens besides the clock, or the five fields; or why there are none.
+fn said_of(timetable: &Timetable, schedule: &str) -> Result<String, &'static str> {
+    match timetable.schedule.occasion() {
+        Some(Occasion::Startup) => Ok("@reboot".to_owned()),
+        Some(Occasion::After { .. }) => Err("cron does not see what else ends"),
+        None if timetable.schedule.limits().is_some() => Err("cron knows no start, no end and no exceptions"),
+        None => said(schedule),
+    }
 }
 
 /// The five fields, or why there are none.

@@ -3,6 +3,7 @@
 use super::calendar::events;
 use super::{Exported, beat, fields, words};
 use crate::definition::{Task, Timetable};
+use crate::schedule::Occasion;
 use std::sync::Arc;
 
 /// Units that run the tasks of a project; `program` is the whole path of neap, which systemd wants.
@@ -78,6 +79,16 @@ fn lines(timetable: &Timetable) -> String {
         events.iter().map(|event| format!("{off}OnCalendar={event}\n")).collect::<String>()
     };
     let head = format!("# {schedule}\n");
+    match timetable.schedule.occasion() {
+        Some(Occasion::Startup) => return format!("{head}{off}OnStartupSec=0\n"),
+        Some(Occasion::After { .. }) => {
+            return format!("{head}# not exported: see `OnSuccess=` and `OnFailure=` of the other unit\n");
+        }
+        None if timetable.schedule.limits().is_some() => {
+            return format!("{head}# not exported: a timer knows no start, no end and no exceptions\n");
+        }
+        None => {}
+    }
     if let Some(moment) = schedule.strip_prefix("at ") {
         return head
             + &once(moment, timetable)

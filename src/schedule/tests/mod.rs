@@ -2,10 +2,13 @@
 
 mod conformance;
 mod errors;
+mod limits;
 mod oracles;
+mod walker;
 mod words;
 
-use crate::base::Moment;
+use super::zone::timestamp;
+use crate::base::{Millis, Moment};
 use crate::schedule::{Schedule, Zone};
 
 /// The first fires after midnight of 2027-03-28, when the clock in Berlin jumps from 02:00 to 03:00.

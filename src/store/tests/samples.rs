@@ -47,6 +47,8 @@ fn runs() -> Vec<Event> {
     let outputs = Arc::new(Params::from([("size".to_owned(), 42.into())]));
     let with_outputs =
         NewRun { run: RunId(4), number: 4, reused_outputs: vec![(2, outputs)], ..retry.clone() };
+    let trigger = Trigger::After { key: key("a: after b succeeded"), run: RunId(1) };
+    let chained = NewRun { run: RunId(6), number: 6, trigger, ..first.clone() };
     let behind = NewRun { run: RunId(5), number: 5, is_behind: true, ..first.clone() };
     vec![
         Event::RunCreated(Box::new(first)),
@@ -54,6 +56,7 @@ fn runs() -> Vec<Event> {
         Event::RunCreated(Box::new(retry)),
         Event::RunCreated(Box::new(with_outputs)),
         Event::RunCreated(Box::new(behind)),
+        Event::RunCreated(Box::new(chained)),
         Event::RunReleased { run: RunId(5) },
         Event::RunCreated(Box::new(NewRun { waits: true, plan: lasting(), ..new_run("a", 9, 9) })),
         Event::RunPaused { run, by: by.clone(), reason: Some("why".into()) },
@@ -82,6 +85,7 @@ fn jobs() -> Vec<Event> {
         Outcome::Skipped { why: Skip::Asked { reason: "nothing to do".into() } },
         Outcome::Skipped { why: Skip::Reused },
         failed(Cause::Limit { which: Limit::Memory, most: 64 << 20 }),
+        failed(Cause::OutOfTime),
     ];
     let item = |what| OwedCleanup { what, unless_succeeded: true };
     let mut events = vec![
@@ -96,6 +100,7 @@ fn jobs() -> Vec<Event> {
         Event::CleanupOwed { job: job(1, 0), item: item(Cleanup::Exec { argv: vec!["rm".into()] }) },
         Event::CleanupOwed { job: job(1, 0), item: item(Cleanup::Remove { path: "tmp".into() }) },
         Event::CleanupStarted { job: job(1, 0), outcome: Outcome::Succeeded },
+        Event::JobDelayed { job: job(1, 0), until: Moment(9) },
         Event::JobPreparing { job: job(1, 0) },
         Event::JobPrepared {
             outputs: Some(Arc::new(Params::from([("size".to_owned(), 42.into())]))),
@@ -134,6 +139,7 @@ fn attempts() -> Vec<Event> {
         Event::AttemptStopping { attempt: attempt(1), cause: StopCause::Cancelled },
         Event::AttemptStopping { attempt: attempt(2), cause: StopCause::TimedOut },
         Event::AttemptStopping { attempt: attempt(2), cause: StopCause::Stalled },
+        Event::AttemptStopping { attempt: attempt(2), cause: StopCause::OutOfTime },
         Event::AttemptStopping { attempt: attempt(2), cause: StopCause::NotNeeded { job: 1 } },
         Event::Decided { attempt: attempt(2), approved: false, by: Author("ada".into()), reason: None },
         Event::HookAsked { attempt: attempt(2), question: Question::Repeat, cause: None },
@@ -229,6 +235,7 @@ fn word(event: &Event) -> &'static str {
         Event::RunCancelled { .. } => "run_cancelled",
         Event::RunReleased { .. } => "run_released",
         Event::RunFinished { .. } => "run_finished",
+        Event::JobDelayed { .. } => "job_delayed",
         Event::JobPreparing { .. } => "job_preparing",
         Event::JobPrepared { .. } => "job_prepared",
         Event::JobSpread { .. } => "job_spread",
@@ -261,5 +268,5 @@ fn word(event: &Event) -> &'static str {
 #[test]
 fn no_event_is_without_a_sample() {
     let words: BTreeSet<&str> = samples().iter().map(word).collect();
-    assert_eq!(words.len(), 32, "{words:?}");
+    assert_eq!(words.len(), 33, "{words:?}");
 }

@@ -1,0 +1,59 @@
+//! What makes a schedule fire besides the clock.
+
+use crate::base::TaskName;
+use std::fmt;
+
+/// Something that happens, and creates a run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Occasion {
+    /// A host that follows schedules comes up.
+    Startup,
+    /// A run of another task has ended.
+    After {
+        /// Of which.
+        task: TaskName,
+        /// How.
+        when: End,
+    },
+}
+
+/// How a run has to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// It did what it should.
+    #[default]
+    Succeeded,
+    /// It did not. A run that was cancelled has not failed.
+    Failed,
+    /// In whatever way.
+    Ended,
+}
+
+impl Occasion {
+    /// In words: `when the host comes up`, `after nightly has succeeded`.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Occasion::Startup => "when the host comes up".to_owned(),
+            Occasion::After { task, when } => format!("after {task} has {when}"),
+        }
+    }
+}
+
+impl fmt::Display for Occasion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Occasion::Startup => f.write_str("at startup"),
+            Occasion::After { task, when } => write!(f, "after {task} {when}"),
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            End::Succeeded => "succeeded",
+            End::Failed => "failed",
+            End::Ended => "ended",
+        })
+    }
+}
