@@ -2,7 +2,7 @@
 
 use super::read::{live_name, who};
 use crate::base::{JobId, Millis, Moment, RunId};
-use crate::definition::GroupName;
+use crate::definition::{GroupName, shown_amount};
 use crate::engine::{Question, State, Wait};
 
 /// What a job waits for, in words.
@@ -31,6 +31,12 @@ pub fn wait_words(wait: &Wait, state: &State, job: JobId, now: Moment) -> String
             let kept = kept_for.map(|job| format!("kept for {}", full_name(state, job)));
             let why: Vec<String> = held.into_iter().chain(kept).collect();
             format!("the lock `{name}` ({})", why.join("; "))
+        }
+        Wait::Resource { name, wants, free, most, kept_for } => {
+            let shown = |amount: &u64| shown_amount(name, *amount);
+            let kept =
+                kept_for.map(|job| format!("; kept for {}", full_name(state, job))).unwrap_or_default();
+            format!("{} of `{name}` ({} of {} free{kept})", shown(wants), shown(free), shown(most))
         }
         Wait::Backoff { until } => format!("its next try in {}", Millis((*until - now).0.max(1))),
         Wait::Hook(Question::Before) => "its `before` hook".into(),

@@ -271,6 +271,11 @@ impl State {
         self.held.locks.iter().map(|(name, holders)| (name.as_str(), holders))
     }
 
+    /// How much of a resource is in use.
+    pub fn used(&self, resource: &str) -> u64 {
+        self.held.used.get(resource).copied().unwrap_or(0)
+    }
+
     /// The unfinished runs of this group.
     pub fn crowd(&self, group: &GroupName) -> Option<&Crowd> {
         self.crowds.groups.get(group)
@@ -618,7 +623,8 @@ impl State {
         if self.job(id).attempts > 0 {
             wants.sharing.locks.clear();
         }
-        (wants.needs_slot || !wants.sharing.locks.is_empty()).then_some(wants)
+        let is_something = !wants.sharing.locks.is_empty() || !wants.sharing.resources.is_empty();
+        (wants.needs_slot || is_something).then_some(wants)
     }
 
     /// Notes which attempt it is. With the first one the job has its locks, until it is done.
@@ -656,6 +662,11 @@ impl State {
         }
         if let Some(at) = next.deadline() {
             self.deadlines.insert((at, id));
+        }
+        match (last.holds_slot(), next.holds_slot()) {
+            (false, true) => self.held.use_resources(&leaf.sharing.resources),
+            (true, false) => self.held.free_resources(&leaf.sharing.resources),
+            (true, true) | (false, false) => {}
         }
         if next.holds_slot() && needs_slot {
             self.busy.insert(id);

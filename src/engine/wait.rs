@@ -19,6 +19,8 @@ pub enum Wait {
     Slot { queue: Option<String>, busy: usize, slots: usize, ahead: usize, next: Option<JobId> },
     /// A lock. These hold it, each since then; and it is kept for one that stands before.
     Lock { name: String, holders: Vec<(JobId, Moment)>, kept_for: Option<JobId> },
+    /// So much of a resource, of which there is so much and so much is free. It may be kept for one that stands before.
+    Resource { name: String, wants: u64, free: u64, most: u64, kept_for: Option<JobId> },
     /// Its next try.
     Backoff { until: Moment },
     /// An answer of a hook.
@@ -71,6 +73,16 @@ impl Standing {
                 // Whoever is the first of the line has it before those behind.
                 let kept_for = kept_for.or(Some(*first)).filter(|other| *other != id);
                 Wait::Lock { name: name.clone(), holders: holders(state, name), kept_for }
+            }
+            Some((first, Blocked::Resource { name, kept_for })) => {
+                let most = self.capacity.amount_of(name);
+                Wait::Resource {
+                    wants: state.leaf(id).sharing.resources.get(name).copied().unwrap_or(0),
+                    free: most.saturating_sub(state.used(name)),
+                    most,
+                    kept_for: kept_for.or(Some(*first)).filter(|other| *other != id),
+                    name: name.clone(),
+                }
             }
             Some((_, Blocked::Slot)) | None => self.slot(state, id),
         }

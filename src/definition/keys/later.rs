@@ -30,7 +30,6 @@ pub(super) const JOB: &[Later] = &[
     later("expect", "When it should have started and ended, so that its absence is noticed."),
     until("not_before", "The moment before which it does not start.", "use `schedule` with `at`"),
     until("delay", "How long it waits before it starts.", "call `sleep` in the script"),
-    later("resources", "What it needs of the machine, for admission."),
     later("rate_limit", "How often it may start in a stretch of time."),
     later("kind", "Whether it is a service that runs on and on."),
     later("restart", "When a service is started again."),

@@ -233,6 +233,7 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &CLEANUP,
     &CHANNEL,
     &CONCURRENCY,
+    &sharing::RESOURCES,
     &LOCK,
     &QUEUE,
 ];

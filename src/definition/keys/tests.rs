@@ -89,6 +89,7 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&CLEANUP, "run: make\ncleanup: { run: ls, KEY }\n"),
         (&CHANNEL, "# neap.yaml\nnotify: { a: { webhook: x, KEY } }\n"),
         (&CONCURRENCY, "run: make\nconcurrency: { group: a, KEY }\n"),
+        (&sharing::RESOURCES, "run: make\nresources: { KEY }\n"),
         (&LOCK, "run: make\nlocks: [{ name: db, KEY }]\n"),
         (&QUEUE, "# neap.yaml\nqueues: { heavy: { slots: 1, KEY } }\n"),
     ];
@@ -337,6 +338,7 @@ const UNSEEN: &[(Code, &str)] = &[
     (Code::E0306, "expressions have no pattern"),
     (Code::E0307, "expressions have no pattern"),
     (Code::E0309, "names lead nowhere in a schema"),
+    (Code::E0310, "values are not compared with each other"),
 ];
 
 /// The same for single files.

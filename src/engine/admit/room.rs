@@ -2,7 +2,8 @@
 //!
 //! Jobs are asked in the order of the queue. What a job takes is gone for those behind it. A job that cannot have all of
 //! its locks takes none, and keeps each of them from those behind it: so two short jobs, one after the other, never keep a
-//! job waiting that needs what both have. Slots are not kept: while a job waits for a lock others may run.
+//! job waiting that needs what both have. Slots are not kept: while a job waits for a lock others may run. A job that has its
+//! locks and lacks only a resource is the next to get it: nobody behind it gets any of that resource, and its slot is kept.
 
 use crate::base::JobId;
 use crate::definition::{Lock, LockMode, Machine};
@@ -30,6 +31,11 @@ impl Capacity {
         self.own_queue(queue).map_or(self.slots, |(_, slots)| slots)
     }
 
+    /// How much there is of a resource. What neap.yaml does not name any more has no limit.
+    pub fn amount_of(&self, resource: &str) -> u64 {
+        self.machine.resources.get(resource).copied().unwrap_or(u64::MAX)
+    }
+
     /// The queue with slots of its own that is meant.
     fn own_queue<'q>(&self, queue: Option<&'q str>) -> Option<(&'q str, usize)> {
         let queue = queue?;
@@ -44,6 +50,8 @@ pub(crate) enum Blocked {
     Slot,
     /// This lock is held, or kept for the job that stands before it.
     Lock { name: String, kept_for: Option<JobId> },
+    /// Not so much of this resource is free, or what is free is kept for the job that stands before it.
+    Resource { name: String, kept_for: Option<JobId> },
 }
 
 /// What is left while the jobs are asked.
@@ -57,6 +65,16 @@ pub(crate) struct Room<'s> {
     own: BTreeMap<&'s str, usize>,
     /// Locks, as far as somebody asked.
     locks: BTreeMap<&'s str, Taken>,
+    /// Resources, as far as somebody asked.
+    resources: BTreeMap<&'s str, Left>,
+}
+
+/// How much of a resource is left.
+#[derive(Debug)]
+struct Left {
+    free: u64,
+    /// The first who lacks it: nobody behind gets any of it.
+    kept_for: Option<JobId>,
 }
 
 /// How a lock is taken: by those who hold it, and by those before.
@@ -71,7 +89,14 @@ struct Taken {
 impl<'s> Room<'s> {
     pub(crate) fn new(state: &'s State, capacity: &'s Capacity) -> Room<'s> {
         let free = capacity.slots.saturating_sub(state.busy_in(None, capacity));
-        Room { state, capacity, free, own: BTreeMap::new(), locks: BTreeMap::new() }
+        Room {
+            state,
+            capacity,
+            free,
+            own: BTreeMap::new(),
+            locks: BTreeMap::new(),
+            resources: BTreeMap::new(),
+        }
     }
 
     /// Gives a job what it wants, or says what it lacks and keeps its locks for it.
@@ -81,7 +106,7 @@ impl<'s> Room<'s> {
         for lock in locks {
             self.count(lock);
         }
-        let slot = lacks.map_or(Ok(()), Err).and_then(|()| self.take_slot(wants));
+        let slot = lacks.map_or(Ok(()), Err).and_then(|()| self.take_slot_and_resources(job, wants));
         if slot.is_err() {
             for lock in locks {
                 self.taken(&lock.name).kept_for.get_or_insert(job);
@@ -118,6 +143,48 @@ impl<'s> Room<'s> {
                 shared: count(|holders| holders.shared.len()),
                 kept_for: None,
             }
+        })
+    }
+
+    fn take_slot_and_resources(&mut self, job: JobId, wants: &'s Wants) -> Result<(), Blocked> {
+        let resources = &wants.sharing.resources;
+        let mut blocked = None;
+        for (name, amount) in resources {
+            let left = self.left(name);
+            let kept_for = left.kept_for;
+            // Who waits behind somebody has nothing kept for itself.
+            if kept_for.is_some() || (left.free < *amount && blocked.is_none()) {
+                blocked = Some(Blocked::Resource { name: name.clone(), kept_for });
+            }
+            if kept_for.is_some() {
+                break;
+            }
+        }
+        let Some(blocked) = blocked else {
+            self.take_slot(wants)?;
+            for (name, amount) in resources {
+                self.left(name).free -= amount;
+            }
+            return Ok(());
+        };
+        // The first who lacks something is the next: its slot waits with it, or it would go without an end.
+        if matches!(blocked, Blocked::Resource { kept_for: None, .. }) && self.take_slot(wants).is_ok() {
+            for (name, amount) in resources {
+                let left = self.left(name);
+                if left.free < *amount {
+                    left.kept_for.get_or_insert(job);
+                }
+                left.free = left.free.saturating_sub(*amount);
+            }
+        }
+        Err(blocked)
+    }
+
+    fn left(&mut self, name: &'s str) -> &mut Left {
+        let (state, capacity) = (self.state, self.capacity);
+        self.resources.entry(name).or_insert_with(|| Left {
+            free: capacity.amount_of(name).saturating_sub(state.used(name)),
+            kept_for: None,
         })
     }
 
