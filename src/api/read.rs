@@ -310,7 +310,7 @@ impl Sight<'_> {
     }
 }
 
-fn pause_info(pause: &crate::engine::Pause) -> PauseInfo {
+pub(super) fn pause_info(pause: &crate::engine::Pause) -> PauseInfo {
     PauseInfo { by: pause.by.clone(), reason: pause.reason.clone(), since: Time(pause.since) }
 }
 

@@ -15,6 +15,10 @@ pub fn wait_words(wait: &Wait, state: &State, job: JobId, now: Moment) -> String
             needs.join(", ")
         }
         Wait::Turn { group, limit, going, ahead } => turn_words(state, (group, *limit), going, *ahead),
+        Wait::QueuePaused { queue, pause } => {
+            let who = who(&pause.by.0, pause.reason.as_deref(), "paused");
+            format!("the queue `{queue}` to be resumed ({who})")
+        }
         Wait::Paused(pause) => {
             format!("the run to be resumed ({})", who(&pause.by.0, pause.reason.as_deref(), "paused"))
         }

@@ -110,6 +110,8 @@ impl Engine {
             Input::Resume { run, by } => self.resume(run, by),
             Input::PauseJob { job, by, reason } => self.pause_job(job, by, reason),
             Input::ResumeJob { job, by } => self.resume_job(job, by),
+            Input::PauseQueue { queue, by, reason } => self.pause_queue(queue, by, reason),
+            Input::ResumeQueue { queue, by } => self.resume_queue(queue, by),
             Input::PauseTask { task, by, reason } => self.pause_task(task, by, reason),
             Input::ResumeTask { task, by } => self.resume_task(task, by),
             Input::Machine(machine) => self.capacity.machine = machine,

@@ -38,6 +38,8 @@ pub struct State {
     pub cursors: BTreeMap<ScheduleKey, Moment>,
     /// Tasks whose schedules rest.
     pub resting: BTreeMap<TaskName, Pause>,
+    /// Queues from which nothing is admitted.
+    pub paused_queues: BTreeMap<String, Pause>,
     /// Queued jobs of runs that are not paused, in the order they deserve a slot. An index: `enter` keeps it.
     queue: Lines,
     /// When the clock next matters, and to which job. An index: `enter` keeps it.
@@ -196,6 +198,7 @@ impl Default for State {
             numbers: BTreeMap::new(),
             cursors: BTreeMap::new(),
             resting: BTreeMap::new(),
+            paused_queues: BTreeMap::new(),
             queue: Lines::default(),
             deadlines: BTreeSet::new(),
             slotless: BTreeSet::new(),
@@ -293,7 +296,9 @@ impl State {
 
     /// Queued jobs that may start and need no slot and nothing else.
     pub fn slotless(&self) -> impl Iterator<Item = JobId> + '_ {
-        self.slotless.iter().copied()
+        let is_held = |job: JobId| self.paused_queues.contains_key(self.leaf(job).sharing.queue());
+        let may_be_held = !self.paused_queues.is_empty();
+        self.slotless.iter().copied().filter(move |job| !(may_be_held && is_held(*job)))
     }
 
     /// Jobs of which a runner holds an attempt, with a slot or without. It looks at every job.
@@ -414,6 +419,13 @@ impl State {
             }
             Event::TaskResumed { task, .. } => {
                 self.resting.remove(task);
+            }
+            Event::QueuePaused { queue, by, reason } => {
+                let pause = Pause { by: by.clone(), reason: reason.clone(), since: at };
+                self.paused_queues.insert(queue.clone(), pause);
+            }
+            Event::QueueResumed { queue, .. } => {
+                self.paused_queues.remove(queue);
             }
             Event::RunRefused(_) => {}
         }

@@ -13,6 +13,8 @@ pub enum Wait {
     Needs(Vec<u32>),
     /// The turn of its run: these go on in the group, of which so many may, and so many wait before it.
     Turn { group: GroupName, limit: u32, going: Vec<RunId>, ahead: usize },
+    /// Its queue is held.
+    QueuePaused { queue: String, pause: Pause },
     /// Its run is held.
     Paused(Pause),
     /// A slot of its queue, of which so many are busy; `ahead` jobs stand before it, and this one is the next of them.
@@ -67,6 +69,10 @@ impl Standing {
     }
 
     fn wait(&self, state: &State, id: JobId) -> Wait {
+        let queue = state.leaf(id).sharing.queue();
+        if let Some(pause) = state.paused_queues.get(queue) {
+            return Wait::QueuePaused { queue: queue.to_owned(), pause: pause.clone() };
+        }
         let wants = state.wants(id);
         match wants.as_ref().and_then(|wants| self.blocked.get(wants)) {
             Some((first, Blocked::Lock { name, kept_for })) => {
@@ -84,7 +90,7 @@ impl Standing {
                     name: name.clone(),
                 }
             }
-            Some((_, Blocked::Slot)) | None => self.slot(state, id),
+            Some((_, Blocked::Slot | Blocked::Paused)) | None => self.slot(state, id),
         }
     }
 

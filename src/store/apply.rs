@@ -4,6 +4,7 @@
 //! writing the same event again changes nothing.
 
 use super::columns::{Count, json, outcome_columns, run_outcome_columns, skip_columns};
+use super::recovered::{PAUSED_QUEUE, Pause};
 use super::{Seq, StoreError};
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
 use crate::definition;
@@ -60,6 +61,17 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
             "UPDATE tasks SET paused = NULL, paused_by = NULL, paused_reason = NULL WHERE task = ?1",
             params![task],
         ),
+        Event::QueuePaused { queue, by, reason } => {
+            let pause = Pause { at, by: by.clone(), reason: reason.clone() };
+            run_statement(
+                db,
+                "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
+                params![format!("{PAUSED_QUEUE}{queue}"), json(&pause)],
+            )
+        }
+        Event::QueueResumed { queue, by: _ } => {
+            run_statement(db, "DELETE FROM meta WHERE name = ?1", params![format!("{PAUSED_QUEUE}{queue}")])
+        }
         // The journal is enough: nobody searches for these.
         Event::RunPaused { .. }
         | Event::RunResumed { .. }

@@ -2,13 +2,13 @@
 //!
 //! Events of finished runs are not read: they are history, and a start must not take longer the older a database is.
 
-use super::columns::Count;
+use super::columns::{Count, Json};
 use super::{Seq, StoreError};
 use crate::base::{Moment, TaskName};
 use crate::engine::{Author, Event, Record, ScheduleKey};
 use crate::plan::Plan;
 use rusqlite::{Connection, OptionalExtension, Row};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct Recovered {
     pub cursors: BTreeMap<ScheduleKey, Moment>,
     /// The tasks whose schedules rest.
     pub paused: BTreeMap<TaskName, Pause>,
+    /// The queues from which nothing is admitted.
+    pub queues: BTreeMap<String, Pause>,
     /// The id that the next run gets.
     pub next_run: u64,
     /// The number of the last run of each task that ever had one.
@@ -32,7 +34,7 @@ pub struct Recovered {
 }
 
 /// Since when a task rests, and who wanted it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     /// Since when.
     pub at: Moment,
@@ -49,6 +51,7 @@ impl Recovered {
             records: unfinished(db)?,
             cursors: cursors(db)?,
             paused: paused(db)?,
+            queues: queues(db)?,
             next_run: db.query_row(next_run, [], |row| row.get::<_, Count>(0))?.0,
             numbers: numbers(db)?,
             instance: meta(db, "instance")?,
@@ -110,6 +113,16 @@ pub(super) fn paused(db: &Connection) -> Result<BTreeMap<TaskName, Pause>, Store
         let pause = Pause { at: row.get(1)?, by: row.get(2)?, reason: row.get(3)? };
         Ok((row.get(0)?, pause))
     })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Before the name of a queue in `meta`: since when it is paused, and who wanted it.
+pub(super) const PAUSED_QUEUE: &str = "paused queue ";
+
+pub(super) fn queues(db: &Connection) -> Result<BTreeMap<String, Pause>, StoreError> {
+    let mut select =
+        db.prepare_cached("SELECT substr(name, length(?1) + 1), value FROM meta WHERE name GLOB ?1 || '*'")?;
+    let rows = select.query_map([PAUSED_QUEUE], |row| Ok((row.get(0)?, row.get::<_, Json<Pause>>(1)?.0)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -174,6 +174,8 @@ impl Ledger {
             | Event::TaskPaused { .. }
             | Event::TaskResumed { .. }
             | Event::RunBegan { .. }
+            | Event::QueuePaused { .. }
+            | Event::QueueResumed { .. }
             | Event::RunPrioritised { .. }
             | Event::RunRefused(_) => {}
         }

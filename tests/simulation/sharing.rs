@@ -165,6 +165,9 @@ pub(super) fn check(state: &State, capacity: &Capacity) {
 
 /// In the order of the queue: whoever lacks a lock keeps the others; slots are not kept.
 fn nobody_waits_in_vain(state: &State, capacity: &Capacity, count: &mut Count, job: JobId) {
+    if state.paused_queues.contains_key(state.leaf(job).sharing.queue()) {
+        return;
+    }
     let locks = wanted(state, job);
     let is_locked_out = locks.iter().any(|lock| !count.is_free(lock, capacity));
     count.take(job, &locks);
@@ -202,7 +205,8 @@ fn nobody_waits_in_vain(state: &State, capacity: &Capacity, count: &mut Count, j
 
 /// Who waited for which locks before a step.
 pub(super) fn waiters(state: &State) -> Vec<((i64, JobId), Vec<Lock>)> {
-    let waiting = waiting(state).into_iter();
+    let is_held = |job: JobId| state.paused_queues.contains_key(state.leaf(job).sharing.queue());
+    let waiting = waiting(state).into_iter().filter(|(_, job)| !is_held(*job));
     waiting
         .map(|(key, job)| ((key, job), wanted(state, job)))
         .filter(|(_, locks)| !locks.is_empty())
@@ -212,7 +216,8 @@ pub(super) fn waiters(state: &State) -> Vec<((i64, JobId), Vec<Lock>)> {
 /// Nobody got a lock before somebody who stood before them, waited for it, and still waits.
 pub(super) fn check_turns(before: &[((i64, JobId), Vec<Lock>)], state: &State, capacity: &Capacity) {
     let now = waiting(state);
-    let still: Vec<_> = before.iter().filter(|(place, _)| now.contains(place)).collect();
+    let is_held = |job: JobId| state.paused_queues.contains_key(state.leaf(job).sharing.queue());
+    let still: Vec<_> = before.iter().filter(|(place, _)| now.contains(place) && !is_held(place.1)).collect();
     let has_it =
         |job: JobId| state.find_job(job).is_some_and(|found| found.attempts > 0 && !found.phase.is_done());
     for ((_, job), locks) in before.iter().filter(|((_, job), _)| has_it(*job)) {

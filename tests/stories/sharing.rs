@@ -416,3 +416,48 @@ fn the_slot_of_a_job_that_lacks_a_resource_is_kept_for_it() {
         ",
     );
 }
+
+#[test]
+fn nothing_is_admitted_from_a_paused_queue_and_nothing_kept_for_it() {
+    let mut machine = Machine::default();
+    machine.queues.insert("heavy".into(), 1);
+    let mut story = Story::new(1, &[("h", &[]), ("a", &[])])
+        .each(|leaf| leaf.sharing.locks = exclusive(&["db"]))
+        .machine(machine);
+    story.leaf(0).sharing.queue = Some("heavy".into());
+    story.at(0).pause_queue("heavy").pause_queue("heavy");
+    story.at(1).submit();
+    assert!(matches!(story.wait("h"), Some(Wait::QueuePaused { .. })));
+    story.at(2).restart();
+    story.at(3).resume_queue("heavy");
+    story.at(4).ends("a.1", code(0));
+    story.check(
+        "
+        @0    heavy paused by me
+        @1    run created
+              h queued
+              a queued
+              a.1 started                    -> start a.1
+        @3    heavy resumed
+        @4    a.1 ended: exit 0
+              a finished: succeeded
+              h.1 started                    -> start h.1
+        ",
+    );
+}
+
+#[test]
+fn what_only_waits_stands_in_a_queue_too() {
+    let mut story = Story::new(1, &[("a", &[])]).approval(0);
+    story.at(0).pause_queue("default").submit();
+    story.at(1).resume_queue("default");
+    story.check(
+        "
+        @0    default paused by me
+        @0    run created
+              a queued
+        @1    default resumed
+              a.1 started                    -> start a.1
+        ",
+    );
+}

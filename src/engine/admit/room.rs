@@ -46,6 +46,8 @@ impl Capacity {
 /// What keeps a job from being admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Blocked {
+    /// Its queue is paused.
+    Paused,
     /// No slot of its queue is free.
     Slot,
     /// This lock is held, or kept for the job that stands before it.
@@ -101,6 +103,10 @@ impl<'s> Room<'s> {
 
     /// Gives a job what it wants, or says what it lacks and keeps its locks for it.
     pub(crate) fn ask(&mut self, job: JobId, wants: &'s Wants) -> Result<(), Blocked> {
+        // Who stands in a paused queue has nothing kept.
+        if self.state.paused_queues.contains_key(wants.sharing.queue()) {
+            return Err(Blocked::Paused);
+        }
         let locks = &wants.sharing.locks;
         let lacks = locks.iter().find_map(|lock| self.lacks(lock));
         for lock in locks {
