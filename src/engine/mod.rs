@@ -60,6 +60,8 @@ pub struct Engine {
     timers: Timers,
     random: Random,
     effects: Vec<Effect>,
+    /// Whether something has happened since it was last looked who can be admitted.
+    is_stirred: bool,
 }
 
 impl Engine {
@@ -75,6 +77,7 @@ impl Engine {
             timers: Timers::default(),
             random: Random::new(seed),
             effects: Vec::new(),
+            is_stirred: true,
         }
     }
 
@@ -114,7 +117,10 @@ impl Engine {
             Input::ResumeQueue { queue, by } => self.resume_queue(queue, by),
             Input::PauseTask { task, by, reason } => self.pause_task(task, by, reason),
             Input::ResumeTask { task, by } => self.resume_task(task, by),
-            Input::Machine(machine) => self.capacity.machine = machine,
+            Input::Machine(machine) => {
+                self.capacity.machine = machine;
+                self.is_stirred = true;
+            }
             Input::Schedules(schedules) => self.arm(schedules),
             Input::Ended { attempt, exit, usage, outputs } => self.ended(attempt, exit, usage, outputs),
             Input::Stalled { attempt } => self.stalled(attempt),
@@ -142,6 +148,7 @@ impl Engine {
 
     fn emit(&mut self, event: Event) {
         self.state.apply(self.now, &event);
+        self.is_stirred = true;
         self.effects.push(Effect::Emit(event));
     }
 

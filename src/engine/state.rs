@@ -254,6 +254,11 @@ impl State {
         self.queue.in_order()
     }
 
+    /// Whether somebody is queued who needs no slot, but something else.
+    pub(crate) fn queues_slotless(&self) -> bool {
+        self.queue.has_slotless()
+    }
+
     /// How many jobs are queued.
     pub fn queued(&self) -> usize {
         self.queue.len() + self.slotless.len()

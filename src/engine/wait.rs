@@ -53,7 +53,7 @@ impl Standing {
     /// Looks at everybody who is queued.
     pub fn of(state: &State, capacity: &Capacity) -> Standing {
         let mut blocked = BTreeMap::new();
-        state.admissible(capacity, |wants, job, lacks| {
+        state.blocked(capacity, |wants, job, lacks| {
             blocked.insert(wants.clone(), (job, lacks));
         });
         let (mut places, mut first, mut counts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());

@@ -194,6 +194,15 @@ impl<'s> Room<'s> {
         })
     }
 
+    /// Whether no slot is left in any queue.
+    fn is_full(&self) -> bool {
+        let left = |(queue, slots): (&String, &u32)| match self.own.get(queue.as_str()) {
+            Some(left) => *left,
+            None => (*slots as usize).saturating_sub(self.state.busy_apart(queue)),
+        };
+        self.free == 0 && self.capacity.machine.queues.iter().map(left).all(|left| left == 0)
+    }
+
     fn take_slot(&mut self, wants: &'s Wants) -> Result<(), Blocked> {
         if !wants.needs_slot {
             return Ok(());
@@ -216,26 +225,33 @@ impl<'s> Room<'s> {
 }
 
 impl State {
-    /// The jobs that can be admitted now, in the order of the queue. Of each line that is blocked only the first is
-    /// looked at; `tell` hears of it and of what it lacks.
-    pub(crate) fn admissible<'s>(
-        &'s self,
-        capacity: &'s Capacity,
-        mut tell: impl FnMut(&'s Wants, JobId, Blocked),
-    ) -> Vec<JobId> {
+    /// The jobs that can be admitted now, in the order of the queue.
+    pub(crate) fn admissible(&self, capacity: &Capacity) -> Vec<JobId> {
         let mut room = Room::new(self, capacity);
-        let mut lines = self.lines();
-        let mut chosen = Vec::new();
-        while let Some((job, wants)) = lines.next() {
+        let (mut lines, mut chosen) = (self.lines(), Vec::new());
+        let may_be_full = !self.queues_slotless();
+        // Of each line that is blocked only the first is looked at, and of nobody anything when no slot is left.
+        while !(may_be_full && room.is_full())
+            && let Some((job, wants)) = lines.next()
+        {
             match room.ask(job, wants) {
                 Ok(()) => chosen.push(job),
-                Err(blocked) => {
-                    lines.leave_out_the_rest();
-                    tell(wants, job, blocked);
-                }
+                Err(_) => lines.leave_out_the_rest(),
             }
         }
         chosen
+    }
+
+    /// Says of each line that is blocked who stands first, and what that lacks.
+    pub(crate) fn blocked(&self, capacity: &Capacity, mut tell: impl FnMut(&Wants, JobId, Blocked)) {
+        let mut room = Room::new(self, capacity);
+        let mut lines = self.lines();
+        while let Some((job, wants)) = lines.next() {
+            if let Err(blocked) = room.ask(job, wants) {
+                lines.leave_out_the_rest();
+                tell(wants, job, blocked);
+            }
+        }
     }
 
     /// How many jobs of a queue hold a slot: of the host without a name, or with that of a queue that is not there.
