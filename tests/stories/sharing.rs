@@ -461,3 +461,22 @@ fn what_only_waits_stands_in_a_queue_too() {
         ",
     );
 }
+
+#[test]
+fn what_neap_yaml_adds_is_given_out_at_once() {
+    let mut story =
+        Story::new(9, &[("a", &[]), ("b", &[])]).each(|leaf| leaf.sharing.locks = exclusive(&["gpu"]));
+    story.at(0).submit();
+    let mut machine = Machine::default();
+    machine.locks.insert("gpu".into(), 2);
+    story.at(1).reload_machine(machine);
+    story.check(
+        "
+        @0    run created
+              a queued
+              b queued
+              a.1 started                    -> start a.1
+        @1    b.1 started                    -> start b.1
+        ",
+    );
+}

@@ -253,6 +253,11 @@ impl Story {
         self
     }
 
+    /// The same, while the host runs.
+    pub(super) fn reload_machine(&mut self, machine: Machine) -> &mut Story {
+        self.tell(Input::Machine(Arc::new(machine)))
+    }
+
     /// What the job waits for, as the engine says it.
     pub(super) fn wait(&self, job: &str) -> Option<Wait> {
         self.wait_in_run(1, job)
