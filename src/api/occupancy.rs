@@ -1,11 +1,14 @@
 //! Who has what of the machine: the queues and the locks, as they are now.
 
+use super::read::pause_info;
 use super::waits::full_name;
+use crate::api::PauseInfo;
+use crate::definition::DEFAULT_QUEUE;
 use crate::engine::{Capacity, State};
 use serde::{Deserialize, Serialize};
 
-/// A queue with slots of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A queue with slots of its own, or one that is paused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QueueInfo {
     /// Its name.
     pub name: String,
@@ -15,6 +18,9 @@ pub struct QueueInfo {
     pub busy: usize,
     /// How many want to.
     pub queued: usize,
+    /// Who lets nothing be admitted from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<PauseInfo>,
 }
 
 /// A lock that somebody holds or waits for.
@@ -32,15 +38,17 @@ pub struct LockInfo {
     pub queued: usize,
 }
 
-/// The queues besides `default`, by name.
+/// The queues besides `default`, by name; that one too while it is paused.
 pub(crate) fn queues(state: &State, capacity: &Capacity) -> Vec<QueueInfo> {
-    let info = |name: &String| QueueInfo {
-        name: name.clone(),
+    let info = |name: &str| QueueInfo {
+        name: name.to_owned(),
         slots: capacity.slots_of(Some(name)),
         busy: state.busy_in(Some(name), capacity),
-        queued: state.queued_with(|wants| wants.needs_slot && wants.sharing.queue.as_ref() == Some(name)),
+        queued: state.queued_with(|wants| wants.needs_slot && wants.sharing.queue() == name),
+        paused: state.paused_queues.get(name).map(pause_info),
     };
-    capacity.machine.queues.keys().map(info).collect()
+    let default = state.paused_queues.contains_key(DEFAULT_QUEUE).then_some(DEFAULT_QUEUE);
+    default.into_iter().chain(capacity.machine.queues.keys().map(String::as_str)).map(info).collect()
 }
 
 /// The locks that are held, by name.

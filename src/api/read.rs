@@ -351,7 +351,7 @@ pub(super) fn pause_words(pause: &crate::engine::Pause) -> String {
     who(&pause.by.0, pause.reason.as_deref(), "paused")
 }
 
-fn pause_info(pause: &crate::engine::Pause) -> PauseInfo {
+pub(super) fn pause_info(pause: &crate::engine::Pause) -> PauseInfo {
     PauseInfo { by: pause.by.clone(), reason: pause.reason.clone(), since: Time(pause.since) }
 }
 

@@ -180,9 +180,12 @@ impl From<StoreError> for Denial {
 impl From<CommandError> for Denial {
     fn from(error: CommandError) -> Denial {
         let status = match error {
-            CommandError::NotGoing(_) | CommandError::NoJob { .. } => StatusCode::NOT_FOUND,
+            CommandError::NotGoing(_) | CommandError::NoJob { .. } | CommandError::NoQueue { .. } => {
+                StatusCode::NOT_FOUND
+            }
             CommandError::Already { .. }
             | CommandError::TaskAlready { .. }
+            | CommandError::QueueAlready { .. }
             | CommandError::JobAlready { .. }
             | CommandError::NoProcess { .. }
             | CommandError::NotAsked { .. }
@@ -431,16 +434,28 @@ async fn resume(State(doors): Door, UrlPath(id): UrlPath<String>, Json(rest): Js
 }
 
 #[derive(Deserialize)]
-struct WhichTask {
-    task: TaskName,
+struct Which {
+    task: Option<TaskName>,
+    queue: Option<String>,
 }
 
-async fn rest(State(doors): Door, Query(which): Query<WhichTask>, Json(rest): Json<Rest>) -> Answer<()> {
-    Ok(Json(doors.host.rest(which.task, true, author(rest.by), rest.reason).await?))
+async fn rest(State(doors): Door, Query(which): Query<Which>, Json(wish): Json<Rest>) -> Answer<()> {
+    rest_or_wake(&doors.host, which, true, wish).await
 }
 
-async fn wake(State(doors): Door, Query(which): Query<WhichTask>, Json(rest): Json<Rest>) -> Answer<()> {
-    Ok(Json(doors.host.rest(which.task, false, author(rest.by), rest.reason).await?))
+async fn wake(State(doors): Door, Query(which): Query<Which>, Json(wish): Json<Rest>) -> Answer<()> {
+    rest_or_wake(&doors.host, which, false, wish).await
+}
+
+async fn rest_or_wake(host: &Host, which: Which, rest: bool, wish: Rest) -> Answer<()> {
+    let by = author(wish.by);
+    match (which.task, which.queue) {
+        (Some(task), None) => Ok(Json(host.rest(task, rest, by, wish.reason).await?)),
+        (None, Some(queue)) => Ok(Json(host.rest_queue(queue, rest, by, wish.reason).await?)),
+        (Some(_), Some(_)) | (None, None) => {
+            Err(Denial::new(StatusCode::BAD_REQUEST, "either `task` or `queue` is meant"))
+        }
+    }
 }
 
 async fn reload(State(doors): Door) -> Json<Vec<String>> {

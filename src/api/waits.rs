@@ -2,7 +2,7 @@
 
 use super::read::{live_name, who};
 use crate::base::{JobId, Millis, Moment, RunId};
-use crate::definition::GroupName;
+use crate::definition::{GroupName, shown_amount};
 use crate::engine::{Question, State, Wait};
 
 /// What a job waits for, in words.
@@ -19,6 +19,10 @@ pub fn wait_words(wait: &Wait, state: &State, job: JobId, now: Moment) -> String
             needs.join(", ")
         }
         Wait::Turn { group, limit, going, ahead } => turn_words(state, (group, *limit), going, *ahead),
+        Wait::QueuePaused { queue, pause } => {
+            let who = who(&pause.by.0, pause.reason.as_deref(), "paused");
+            format!("the queue `{queue}` to be resumed ({who})")
+        }
         Wait::Paused(pause) => {
             format!("the run to be resumed ({})", who(&pause.by.0, pause.reason.as_deref(), "paused"))
         }
@@ -37,6 +41,12 @@ pub fn wait_words(wait: &Wait, state: &State, job: JobId, now: Moment) -> String
             format!("the lock `{name}` ({})", why.join("; "))
         }
         Wait::Start { until } => format!("its time in {}", Millis((*until - now).0.max(1))),
+        Wait::Resource { name, wants, free, most, kept_for } => {
+            let shown = |amount: &u64| shown_amount(name, *amount);
+            let kept =
+                kept_for.map(|job| format!("; kept for {}", full_name(state, job))).unwrap_or_default();
+            format!("{} of `{name}` ({} of {} free{kept})", shown(wants), shown(free), shown(most))
+        }
         Wait::Backoff { until } => format!("its next try in {}", Millis((*until - now).0.max(1))),
         Wait::Hook(Question::Before) => "its `before` hook".into(),
         Wait::Hook(Question::Success) => "its `success` hook".into(),

@@ -278,6 +278,11 @@ impl Going<'_> {
                     kept_for.map(|job| self.sight.holder(job, &format!("has the lock `{name}` before it")));
                 some(held.chain(kept).collect())
             }
+            Wait::Resource { name, .. } => {
+                let state = &self.sight.live.state;
+                let holders = state.going().filter(|job| state.leaf(*job).sharing.resources.contains_key(name));
+                some(holders.map(|job| self.sight.holder(job, &format!("has a part of `{name}`"))).collect())
+            }
             Wait::Paused(_)
             | Wait::Start { .. }
             | Wait::Backoff { .. }

@@ -277,8 +277,11 @@ pub(crate) struct Decide {
 #[derive(Debug, Args)]
 pub(crate) struct Rest {
     /// A run, a job of it (build#7/test), or a task whose schedules are meant
-    #[arg(add = ArgValueCompleter::new(complete::runs_and_tasks))]
-    pub(crate) what: String,
+    #[arg(required_unless_present = "queue", add = ArgValueCompleter::new(complete::runs_and_tasks))]
+    pub(crate) what: Option<String>,
+    /// A queue: nothing is admitted from it, what runs goes on
+    #[arg(long, value_name = "NAME", conflicts_with = "what")]
+    pub(crate) queue: Option<String>,
     /// Why; it is stored and shown
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,

@@ -150,7 +150,9 @@ fn footer(runs: &[RunInfo], ids: &[String], host: Option<&HostInfo>) -> String {
 fn occupancy(host: &HostInfo) -> Vec<String> {
     let waiting = |queued: usize| if queued > 0 { format!(" ({queued} queued)") } else { String::new() };
     let queues = host.queues.iter().map(|queue| {
-        format!("{} {}/{}{}", clean(&queue.name), queue.busy, queue.slots, waiting(queue.queued))
+        let paused = queue.paused.as_ref().map(|pause| format!(" paused by {}", clean(&pause.by.0)));
+        let (name, waiting) = (clean(&queue.name), waiting(queue.queued));
+        format!("{name} {}/{}{}{waiting}", queue.busy, queue.slots, paused.unwrap_or_default())
     });
     let locks = host.locks.iter().map(|lock| {
         let shared = if lock.shared { " (shared)" } else { "" };

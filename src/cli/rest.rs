@@ -22,7 +22,11 @@ pub(crate) fn rest(
     block_on(async {
         let see = See::new(project).await;
         let mut wish = Rest { reason: args.reason.clone(), by: Some(Author(whoami().into())), job: None };
-        match meant(&see, &args.what)? {
+        let Some(what) = &args.what else {
+            let queue = args.queue.as_deref().unwrap_or_default();
+            return one_queue(project, &see, queue, rest, wish, output).await;
+        };
+        match meant(&see, what)? {
             Meant::Schedules(task, count) => schedules(project, &see, task, count, rest, wish, output).await,
             Meant::Run(run) => one_run(&see, run, rest, &wish, output).await,
             Meant::Job(run, job) => {
@@ -94,6 +98,47 @@ async fn schedules(
         print(&format!("{task}: {them} {verb}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn one_queue(
+    project: &Project,
+    see: &See,
+    queue: &str,
+    rest: bool,
+    wish: Rest,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    match see.host() {
+        Some(host) => {
+            let verb = if rest { "pause" } else { "resume" };
+            host.post::<()>(&format!("/api/v1/{verb}?queue={}", encoded(queue)), &wish).await?;
+        }
+        None => {
+            // It is only written down; the next host keeps to it.
+            let reach = Reach::own(project.host(), None).await?;
+            let Reach::Own(host) = &reach else { return Ok(ExitCode::SUCCESS) };
+            let by = wish.by.unwrap_or_else(Author::host);
+            let done = host.rest_queue(queue.to_owned(), rest, by, wish.reason).await;
+            reach.close().await;
+            done?;
+        }
+    }
+    if output.json {
+        output.print_json(&serde_json::json!({ "queue": queue, "paused": rest }))?;
+    } else {
+        let about = if rest { "held; what runs goes on, nothing is admitted" } else { "goes on" };
+        print(&format!("the queue {queue}: {about}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// For the query of an address.
+fn encoded(text: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(one).collect()
 }
 
 /// It is only written down; the next host keeps to it.

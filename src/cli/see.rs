@@ -59,6 +59,13 @@ impl See {
                 (task, crate::engine::Pause { by: pause.by, reason: pause.reason, since: pause.at })
             })
             .collect();
+        let pause = |pause: crate::store::Pause| crate::engine::Pause {
+            by: pause.by,
+            reason: pause.reason,
+            since: pause.at,
+        };
+        state.paused_queues =
+            history.paused_queues()?.into_iter().map(|(queue, found)| (queue, pause(found))).collect();
         let live = Live { state: state.replay(&history.unfinished()?), ..Live::default() };
         let files = Files { live, history, definitions: definitions(&self.root) };
         Ok(self.files.get_or_init(|| files))

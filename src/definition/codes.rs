@@ -84,6 +84,7 @@ codes! {
     E0307 "An expression reads the outcome or an output of a job on which this one does not depend. It could run before that job has ended, so there would be nothing to read. Add the dependency."
     E0308 "`uses: notify` names a channel that neap.yaml does not have. Channels stand there under `notify`, each with a name of its own and a `command` or a `webhook`."
     E0309 "The job is to wait in a queue that neap.yaml does not have. Queues stand there under `queues`, each with a name of its own and its `slots`; `default` is the queue of jobs that name none."
+    E0310 "The job asks for more than there is, so it could never start. How much there is stands under `resources` in neap.yaml; `cpu` and `memory` are those of this machine where it does not say."
     W0201 "The schedule never fires: there is no such date, for example the 30th of February."
     W0202 "Paths of scripts are already relative to `scripts/`, so this names a file in `scripts/scripts/`."
     W0203 "A template is defined and nothing extends it."

@@ -3,7 +3,7 @@
 use super::fields::{Checker, Field, Path};
 use super::keys;
 use super::problem::{Code, Finding};
-use super::sharing::DEFAULT_QUEUE;
+use super::sharing::{self, DEFAULT_QUEUE};
 use std::collections::BTreeMap;
 
 /// What the jobs of one host share, besides its slots.
@@ -13,6 +13,8 @@ pub struct Machine {
     pub queues: BTreeMap<String, u32>,
     /// How many jobs may hold a lock at once; one where it is not named.
     pub locks: BTreeMap<String, u32>,
+    /// How much there is, by name: bytes of `memory`, thousandths of anything else. What is not named has no limit.
+    pub resources: BTreeMap<String, u64>,
 }
 
 impl Machine {
@@ -24,6 +26,7 @@ impl Machine {
     /// Takes the field if it is one of these keys; gives whether it was.
     pub(super) fn take(&mut self, field: &Field<'_>, root: &Path<'_>, checker: &mut Checker) -> bool {
         match field.key {
+            "resources" => self.resources = sharing::amounts(checker, field.value, root),
             "queues" => self.queues = queues(checker, field, root),
             "locks" => self.locks = locks(checker, field, root),
             _ => return false,

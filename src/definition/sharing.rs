@@ -1,4 +1,5 @@
-//! What a job asks of the machine that it shares with others: the queue it stands in and the locks it must hold.
+//! What a job asks of the machine that it shares with others: the queue it stands in, the locks it must hold, and how much
+//! it needs of what there is.
 //!
 //! How much of each there is stands in `machine.rs`; who gets it when is the engine's.
 
@@ -6,8 +7,9 @@ use super::fields::{Checker, Field, Path, list};
 use super::keys;
 use super::problem::{Code, Finding};
 use super::tree::{Kind, Node};
-use crate::base::Millis;
+use crate::base::{Bytes, Millis};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The queue of jobs that name none. It has the slots of the host.
@@ -22,6 +24,9 @@ pub struct Sharing {
     /// What it must hold, all at once, each named once and in the order of their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locks: Vec<Lock>,
+    /// How much it needs, by name: bytes of `memory`, thousandths of anything else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<String, u64>,
 }
 
 impl Sharing {
@@ -74,6 +79,7 @@ pub(super) const MODES: &[(&str, &str)] = &[
 pub(super) struct Written {
     queue: Option<String>,
     locks: Option<Vec<Lock>>,
+    resources: BTreeMap<String, u64>,
     pub(super) timeout_queue: Option<Millis>,
 }
 
@@ -83,6 +89,10 @@ impl Written {
         match field.key {
             "queue" => self.queue = queue(checker, field.value),
             "timeout_queue" => self.timeout_queue = checker.span(field.value, field.key, false),
+            "resources" => {
+                self.resources = amounts(checker, field.value, path);
+                fit(checker, field, &self.resources);
+            }
             "locks" => self.locks = Some(locks(checker, field.value, path)),
             _ => return false,
         }
@@ -95,8 +105,70 @@ impl Written {
         let queue = all.iter().find_map(|written| written.queue.clone());
         Sharing {
             queue: queue.filter(|queue| queue != DEFAULT_QUEUE),
+            // Of each the nearest: whoever gives a child more memory does not mean to take away the rest.
+            resources: all
+                .iter()
+                .rev()
+                .flat_map(|written| &written.resources)
+                .map(|(name, amount)| (name.clone(), *amount))
+                .collect(),
             locks: all.iter().find_map(|written| written.locks.clone()).unwrap_or_default(),
         }
+    }
+}
+
+/// The one resource that is counted in bytes.
+pub(crate) const MEMORY: &str = "memory";
+/// The resources that every machine has.
+const OF_EVERY_MACHINE: [&str; 2] = ["cpu", MEMORY];
+
+/// `{cpu: 2, memory: 4GiB, gpu: 1}`.
+pub(super) fn amounts(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) -> BTreeMap<String, u64> {
+    let path = above.child("resources");
+    let mut amounts = BTreeMap::new();
+    for field in checker.fields(node, &path).unwrap_or_default() {
+        let amount = match field.key {
+            MEMORY => checker.bytes(field.value, MEMORY, 1),
+            name => checker
+                .number(field.value, name, 0.001..=1_000_000.0)
+                .map(|number| (number * 1000.0).round() as u64),
+        };
+        amounts.extend(amount.map(|amount| (field.key.to_owned(), amount)));
+    }
+    amounts
+}
+
+/// What neither this machine nor `neap.yaml` has, or not so much of, can never be had.
+fn fit(checker: &mut Checker, field: &Field<'_>, wanted: &BTreeMap<String, u64>) {
+    let Some(machine) = checker.machine.clone() else { return };
+    for (name, amount) in wanted {
+        match machine.resources.get(name) {
+            Some(most) if amount > most => {
+                let message = format!("no job can have {} of `{name}`", shown_amount(name, *amount));
+                let label = format!("there are {}", shown_amount(name, *most));
+                checker.report(Finding::new(Code::E0310, field.place.clone(), message, label));
+            }
+            Some(_) => {}
+            None if OF_EVERY_MACHINE.contains(&name.as_str()) => {}
+            None => {
+                let message = format!("there is no resource `{name}`");
+                let finding =
+                    Finding::new(Code::E0310, field.place.clone(), message, "neap.yaml has no such resource");
+                let meant =
+                    checker.meant(name, machine.resources.keys().map(String::as_str).chain(OF_EVERY_MACHINE));
+                checker.report(finding.suggest_name(name, meant, || {
+                    format!("write in neap.yaml how much there is: `resources: {{ {}: 1 }}`", shown(name))
+                }));
+            }
+        }
+    }
+}
+
+/// An amount as people write it.
+pub fn shown_amount(name: &str, amount: u64) -> String {
+    match name {
+        MEMORY => Bytes(amount).to_string(),
+        _ => format!("{}", amount as f64 / 1000.0),
     }
 }
 

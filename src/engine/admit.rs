@@ -9,9 +9,10 @@ use crate::engine::{Author, Cause, Event, Order, Outcome, Phase, Question, Run, 
 impl Engine {
     /// Gives what is free to queued jobs in the order of the queue.
     pub(super) fn admit(&mut self) {
-        loop {
+        // Nothing but an event can make room, or bring somebody who wants it.
+        while std::mem::take(&mut self.is_stirred) {
             let mut queued: Vec<JobId> = self.state.slotless().collect();
-            queued.extend(self.state.admissible(&self.capacity, |_, _, _| {}));
+            queued.extend(self.state.admissible(&self.capacity));
             if queued.is_empty() {
                 return;
             }

@@ -27,6 +27,15 @@ pub enum Event {
     RunCreated(Box<NewRun>),
     /// The priority of all jobs of a run is another one from now on.
     RunPrioritised { run: RunId, priority: i32, by: Author },
+    /// Nothing is admitted from the queue until it is resumed; what runs goes on.
+    QueuePaused {
+        queue: String,
+        by: Author,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The queue goes on.
+    QueueResumed { queue: String, by: Author },
     /// A run that waited for its turn begins.
     RunBegan { run: RunId },
     /// A run was not created, because its group has no room.
@@ -704,6 +713,8 @@ impl Event {
             | Event::SlotsMissed { .. }
             | Event::TaskPaused { .. }
             | Event::TaskResumed { .. }
+            | Event::QueuePaused { .. }
+            | Event::QueueResumed { .. }
             | Event::RunRefused(_) => None,
         }
     }

@@ -26,6 +26,10 @@ pub enum Input {
     PauseJob { job: JobId, by: Author, reason: Option<String> },
     /// Let a frozen job go on.
     ResumeJob { job: JobId, by: Author },
+    /// Admit nothing from a queue.
+    PauseQueue { queue: String, by: Author, reason: Option<String> },
+    /// Let a queue go on.
+    ResumeQueue { queue: String, by: Author },
     /// Let the schedules of a task rest.
     PauseTask { task: TaskName, by: Author, reason: Option<String> },
     /// Let the schedules of a task go on.

@@ -63,6 +63,8 @@ pub struct Engine {
     /// Runs that have ended since their turns were passed on.
     just_ended: Vec<EndedRun>,
     effects: Vec<Effect>,
+    /// Whether something has happened since it was last looked who can be admitted.
+    is_stirred: bool,
 }
 
 impl Engine {
@@ -79,6 +81,7 @@ impl Engine {
             random: Random::new(seed),
             just_ended: Vec::new(),
             effects: Vec::new(),
+            is_stirred: true,
         }
     }
 
@@ -114,9 +117,14 @@ impl Engine {
             Input::Resume { run, by } => self.resume(run, by),
             Input::PauseJob { job, by, reason } => self.pause_job(job, by, reason),
             Input::ResumeJob { job, by } => self.resume_job(job, by),
+            Input::PauseQueue { queue, by, reason } => self.pause_queue(queue, by, reason),
+            Input::ResumeQueue { queue, by } => self.resume_queue(queue, by),
             Input::PauseTask { task, by, reason } => self.pause_task(task, by, reason),
             Input::ResumeTask { task, by } => self.resume_task(task, by),
-            Input::Machine(machine) => self.capacity.machine = machine,
+            Input::Machine(machine) => {
+                self.capacity.machine = machine;
+                self.is_stirred = true;
+            }
             Input::Schedules(schedules) => self.arm(schedules),
             Input::Chains(schedules) => self.know(schedules),
             Input::Ended { attempt, exit, usage, outputs } => self.ended(attempt, exit, usage, outputs),
@@ -150,6 +158,7 @@ impl Engine {
 
     fn emit(&mut self, event: Event) {
         self.state.apply(self.now, &event);
+        self.is_stirred = true;
         self.effects.push(Effect::Emit(event));
     }
 

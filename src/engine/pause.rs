@@ -1,5 +1,5 @@
-//! Holding and going on, in three sizes: a job that runs is frozen where it stands; a run starts nothing more; the schedules
-//! of a task rest.
+//! Holding and going on, in four sizes: a job that runs is frozen where it stands; a run starts nothing more; a queue admits
+//! nobody; the schedules of a task rest.
 
 use super::Engine;
 use crate::base::{JobId, RunId, TaskName};
@@ -34,6 +34,18 @@ impl Engine {
     pub(super) fn resume(&mut self, run: RunId, by: Author) {
         if self.state.runs.get(&run).is_some_and(|r| matches!(r.phase, RunPhase::Paused(_))) {
             self.emit(Event::RunResumed { run, by });
+        }
+    }
+
+    pub(super) fn pause_queue(&mut self, queue: String, by: Author, reason: Option<String>) {
+        if !self.state.paused_queues.contains_key(&queue) {
+            self.emit(Event::QueuePaused { queue, by, reason });
+        }
+    }
+
+    pub(super) fn resume_queue(&mut self, queue: String, by: Author) {
+        if self.state.paused_queues.contains_key(&queue) {
+            self.emit(Event::QueueResumed { queue, by });
         }
     }
 

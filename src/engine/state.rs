@@ -44,6 +44,8 @@ pub struct State {
     pub latest: Moment,
     /// Tasks whose schedules rest.
     pub resting: BTreeMap<TaskName, Pause>,
+    /// Queues from which nothing is admitted.
+    pub paused_queues: BTreeMap<String, Pause>,
     /// Queued jobs of runs that are not paused, in the order they deserve a slot. An index: `enter` keeps it.
     queue: Lines,
     /// When the clock next matters, and to which job. An index: `enter` keeps it.
@@ -208,6 +210,7 @@ impl Default for State {
             streaks: BTreeMap::new(),
             latest: Moment(0),
             resting: BTreeMap::new(),
+            paused_queues: BTreeMap::new(),
             queue: Lines::default(),
             deadlines: BTreeSet::new(),
             overdue: BTreeSet::new(),
@@ -264,6 +267,11 @@ impl State {
         self.queue.in_order()
     }
 
+    /// Whether somebody is queued who needs no slot, but something else.
+    pub(crate) fn queues_slotless(&self) -> bool {
+        self.queue.has_slotless()
+    }
+
     /// How many jobs are queued.
     pub fn queued(&self) -> usize {
         self.queue.len() + self.slotless.len()
@@ -284,6 +292,11 @@ impl State {
         self.held.locks.iter().map(|(name, holders)| (name.as_str(), holders))
     }
 
+    /// How much of a resource is in use.
+    pub fn used(&self, resource: &str) -> u64 {
+        self.held.used.get(resource).copied().unwrap_or(0)
+    }
+
     /// The unfinished runs of this group.
     pub fn crowd(&self, group: &GroupName) -> Option<&Crowd> {
         self.crowds.groups.get(group)
@@ -301,7 +314,9 @@ impl State {
 
     /// Queued jobs that may start and need no slot and nothing else.
     pub fn slotless(&self) -> impl Iterator<Item = JobId> + '_ {
-        self.slotless.iter().copied()
+        let is_held = |job: JobId| self.paused_queues.contains_key(self.leaf(job).sharing.queue());
+        let may_be_held = !self.paused_queues.is_empty();
+        self.slotless.iter().copied().filter(move |job| !(may_be_held && is_held(*job)))
     }
 
     /// Jobs of which a runner holds an attempt, with a slot or without. It looks at every job.
@@ -425,6 +440,13 @@ impl State {
             Event::TaskResumed { task, .. } => {
                 self.resting.remove(task);
                 self.streaks.retain(|key, _| key.task() != task.as_str());
+            }
+            Event::QueuePaused { queue, by, reason } => {
+                let pause = Pause { by: by.clone(), reason: reason.clone(), since: at };
+                self.paused_queues.insert(queue.clone(), pause);
+            }
+            Event::QueueResumed { queue, .. } => {
+                self.paused_queues.remove(queue);
             }
             Event::RunRefused(_) => {}
         }
@@ -631,7 +653,8 @@ impl State {
         if self.job(id).attempts > 0 {
             wants.sharing.locks.clear();
         }
-        (wants.needs_slot || !wants.sharing.locks.is_empty()).then_some(wants)
+        let is_something = !wants.sharing.locks.is_empty() || !wants.sharing.resources.is_empty();
+        (wants.needs_slot || is_something).then_some(wants)
     }
 
     /// Notes which attempt it is. With the first one the job has its locks, until it is done.
@@ -670,6 +693,11 @@ impl State {
         }
         if let Some(at) = next.deadline() {
             self.deadlines.insert((at, id));
+        }
+        match (last.holds_slot(), next.holds_slot()) {
+            (false, true) => self.held.use_resources(&leaf.sharing.resources),
+            (true, false) => self.held.free_resources(&leaf.sharing.resources),
+            (true, true) | (false, false) => {}
         }
         if next.holds_slot() && needs_slot {
             self.busy.insert(id);

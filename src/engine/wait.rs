@@ -15,6 +15,8 @@ pub enum Wait {
     Needs(Vec<u32>),
     /// The turn of its run: these go on in the group, of which so many may, and so many wait before it.
     Turn { group: GroupName, limit: u32, going: Vec<RunId>, ahead: usize },
+    /// Its queue is held.
+    QueuePaused { queue: String, pause: Pause },
     /// Its run is held.
     Paused(Pause),
     /// A slot of its queue, of which so many are busy; `ahead` jobs stand before it, and this one is the next of them.
@@ -23,6 +25,8 @@ pub enum Wait {
     Lock { name: String, holders: Vec<(JobId, Moment)>, kept_for: Option<JobId> },
     /// The moment before which it does not start.
     Start { until: Moment },
+    /// So much of a resource, of which there is so much and so much is free. It may be kept for one that stands before.
+    Resource { name: String, wants: u64, free: u64, most: u64, kept_for: Option<JobId> },
     /// Its next try.
     Backoff { until: Moment },
     /// An answer of a hook.
@@ -53,7 +57,7 @@ impl Standing {
     /// Looks at everybody who is queued.
     pub fn of(state: &State, capacity: &Capacity) -> Standing {
         let mut blocked = BTreeMap::new();
-        state.admissible(capacity, |wants, job, lacks| {
+        state.blocked(capacity, |wants, job, lacks| {
             blocked.insert(wants.clone(), (job, lacks));
         });
         let (mut places, mut first, mut counts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
@@ -69,6 +73,10 @@ impl Standing {
     }
 
     fn wait(&self, state: &State, id: JobId) -> Wait {
+        let queue = state.leaf(id).sharing.queue();
+        if let Some(pause) = state.paused_queues.get(queue) {
+            return Wait::QueuePaused { queue: queue.to_owned(), pause: pause.clone() };
+        }
         let wants = state.wants(id);
         match wants.as_ref().and_then(|wants| self.blocked.get(wants)) {
             Some((first, Blocked::Lock { name, kept_for })) => {
@@ -76,7 +84,17 @@ impl Standing {
                 let kept_for = kept_for.or(Some(*first)).filter(|other| *other != id);
                 Wait::Lock { name: name.clone(), holders: holders(state, name), kept_for }
             }
-            Some((_, Blocked::Slot)) | None => self.slot(state, id),
+            Some((first, Blocked::Resource { name, kept_for })) => {
+                let most = self.capacity.amount_of(name);
+                Wait::Resource {
+                    wants: state.leaf(id).sharing.resources.get(name).copied().unwrap_or(0),
+                    free: most.saturating_sub(state.used(name)),
+                    most,
+                    kept_for: kept_for.or(Some(*first)).filter(|other| *other != id),
+                    name: name.clone(),
+                }
+            }
+            Some((_, Blocked::Slot | Blocked::Paused)) | None => self.slot(state, id),
         }
     }
 

@@ -227,6 +227,11 @@ fn replay(recovered: Recovered, mode: Mode) -> State {
     blank.latest = recovered.latest;
     blank.streaks = recovered.streaks;
     blank.resting = resting.collect();
+    let queues = recovered
+        .queues
+        .into_iter()
+        .map(|(queue, pause)| (queue, Pause { by: pause.by, reason: pause.reason, since: pause.at }));
+    blank.paused_queues = queues.collect();
     let mut records = recovered.records;
     if mode == Mode::Run {
         let bound: std::collections::BTreeSet<_> = records.iter().filter_map(bound_run).collect();

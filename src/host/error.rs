@@ -138,6 +138,22 @@ pub enum CommandError {
         /// Its name.
         job: String,
     },
+    /// The queue is so already.
+    #[error("the queue `{queue}` is {state} already")]
+    QueueAlready {
+        /// Which.
+        queue: String,
+        /// What it does already.
+        state: &'static str,
+    },
+    /// There is no such queue.
+    #[error("there is no queue `{queue}`{}", near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    NoQueue {
+        /// What was asked for.
+        queue: String,
+        /// What was probably meant.
+        near: Option<String>,
+    },
     /// The schedules of the task are so already.
     #[error("the schedules of `{task}` are {state} already")]
     TaskAlready {

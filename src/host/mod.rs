@@ -66,8 +66,8 @@ pub use request::{RetryScope, RunRequest, retry_plan};
 pub use secrets::STORE as SECRETS;
 pub use view::{Live, Progress};
 
-use crate::base::{AttemptId, JobId, RunId, TaskName};
-use crate::definition::{OnHostDeath, Settings};
+use crate::base::{AttemptId, JobId, RunId, TaskName, did_you_mean};
+use crate::definition::{DEFAULT_QUEUE, OnHostDeath, Settings};
 use crate::engine::{Author, Capacity, Event, Input, Phase, Run, RunOutcome};
 use crate::exec::{Joint, Report, Reports, Runner};
 use crate::lua::Scripts;
@@ -241,7 +241,7 @@ impl Host {
     pub async fn prioritise(&self, run: RunId, priority: i32, by: Author) -> Result<(), CommandError> {
         let told = self.command(run, Input::Prioritise { run, priority, by }).await?;
         if told.records.is_empty() {
-            return Err(CommandError::Already { run, state: "of that priority, or being cancelled," });
+            return Err(CommandError::Already { run, state: "of that priority" });
         }
         Ok(())
     }
@@ -381,6 +381,33 @@ impl Host {
         let told = self.0.tell(input).await?;
         let state = if rest { "paused" } else { "going on" };
         if told.records.is_empty() { Err(CommandError::TaskAlready { task: name, state }) } else { Ok(()) }
+    }
+
+    /// Admits nothing from a queue, or lets it go on. What runs goes on.
+    ///
+    /// # Errors
+    /// [`CommandError`] when there is no such queue, or it does already.
+    pub async fn rest_queue(
+        &self,
+        queue: String,
+        rest: bool,
+        by: Author,
+        reason: Option<String>,
+    ) -> Result<(), CommandError> {
+        let machine = self.capacity().machine;
+        let known = || machine.queues.keys().map(String::as_str).chain([DEFAULT_QUEUE]);
+        let is_paused = self.look(|live| live.state.paused_queues.contains_key(&queue));
+        // One that is gone from neap.yaml can still be resumed.
+        if !known().any(|name| name == queue) && !is_paused {
+            let near = did_you_mean(&queue, known()).map(str::to_owned);
+            return Err(CommandError::NoQueue { queue, near });
+        }
+        let name = queue.clone();
+        let input =
+            if rest { Input::PauseQueue { queue, by, reason } } else { Input::ResumeQueue { queue, by } };
+        let told = self.0.tell(input).await?;
+        let state = if rest { "paused" } else { "going on" };
+        if told.records.is_empty() { Err(CommandError::QueueAlready { queue: name, state }) } else { Ok(()) }
     }
 
     async fn command(&self, run: RunId, input: Input) -> Result<Told, CommandError> {

@@ -1,7 +1,9 @@
 //! Definitions that change while the host runs: read again, the good ones taken over, the broken ones reported.
 
 use crate::base::{Millis, TaskName};
-use crate::definition::{Action, Catalog, Problem, Registered, Settings, Source, Task, Timetable, bind_json};
+use crate::definition::{
+    Action, Catalog, MEMORY, Problem, Registered, Settings, Source, Task, Timetable, bind_json,
+};
 use crate::engine::{Armed, Input, PlanRef, ScheduleKey};
 use crate::host::{Happening, Inner, OpenError, Reader, SCRIPTS, SETTINGS, TASKS, inline};
 use crate::lua::{Limits, Script, ScriptProblem, Scripts, Shape};
@@ -90,6 +92,7 @@ impl Loader {
             Some(source) => Settings::load(source, Zone::system()),
             None => (Settings::new(Zone::system()), Vec::new()),
         };
+        let settings = of_this_machine(settings);
         // Broken settings keep the last good ones, as broken tasks do.
         let is_broken = settings_problems.iter().any(Problem::is_error);
         let settings = match previous {
@@ -109,6 +112,25 @@ impl Loader {
             script_problems: Vec::new(),
         }
     }
+}
+
+/// What `neap.yaml` does not say about processors and memory is what this machine has.
+fn of_this_machine(mut settings: Settings) -> Settings {
+    let machine = Arc::make_mut(&mut settings.machine);
+    let processors = std::thread::available_parallelism().map_or(1, |processors| processors.get() as u64);
+    machine.resources.entry("cpu".into()).or_insert(processors * 1000);
+    if let Some(memory) = memory() {
+        machine.resources.entry(MEMORY.into()).or_insert(memory);
+    }
+    settings
+}
+
+/// All memory of the machine, where the kernel says how much that is.
+fn memory() -> Option<u64> {
+    let about = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = about.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 /// Reads a project without a host: every task and the settings, not the scripts.

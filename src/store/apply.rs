@@ -4,6 +4,7 @@
 //! writing the same event again changes nothing.
 
 use super::columns::{Count, json, outcome_columns, run_outcome_columns, skip_columns};
+use super::recovered::{PAUSED_QUEUE, Pause};
 use super::{Seq, StoreError};
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
 use crate::definition;
@@ -58,6 +59,17 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         }
         Event::TaskPaused { task, by, reason } => pause(db, at, task, by, reason.as_deref()),
         Event::TaskResumed { task, by: _ } => resume(db, task),
+        Event::QueuePaused { queue, by, reason } => {
+            let pause = Pause { at, by: by.clone(), reason: reason.clone() };
+            run_statement(
+                db,
+                "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
+                params![format!("{PAUSED_QUEUE}{queue}"), json(&pause)],
+            )
+        }
+        Event::QueueResumed { queue, by: _ } => {
+            run_statement(db, "DELETE FROM meta WHERE name = ?1", params![format!("{PAUSED_QUEUE}{queue}")])
+        }
         // The journal is enough: nobody searches for these.
         Event::RunReleased { .. }
         | Event::RunPaused { .. }

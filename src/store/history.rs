@@ -5,7 +5,7 @@
 
 use super::columns::{Count, Json, hash_at, json, run_outcome_at};
 use super::place::Place;
-use super::recovered::{Pause, cursors, paused, read_plan, record_at, unfinished};
+use super::recovered::{Pause, cursors, paused, queues, read_plan, record_at, unfinished};
 use super::rows::{AttemptRow, Entry, Fresh, JobRow, RecentRun, RunRow, SlotRow, Stats};
 use super::usual::percentile;
 use super::{RunFilter, Seq, StoreError};
@@ -224,6 +224,14 @@ impl History {
     }
 
     /// The tasks whose schedules rest.
+    pub fn paused_queues(&self) -> Result<BTreeMap<String, Pause>, StoreError> {
+        self.with(queues)
+    }
+
+    /// The tasks whose schedules rest.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
     pub fn paused(&self) -> Result<BTreeMap<TaskName, Pause>, StoreError> {
         self.with(paused)
     }

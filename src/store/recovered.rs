@@ -2,13 +2,13 @@
 //!
 //! Events of finished runs are not read: they are history, and a start must not take longer the older a database is.
 
-use super::columns::Count;
+use super::columns::{Count, Json};
 use super::{Seq, StoreError};
 use crate::base::{Moment, TaskName};
 use crate::engine::{Author, Event, Record, ScheduleKey};
 use crate::plan::Plan;
 use rusqlite::{Connection, OptionalExtension, Row};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub struct Recovered {
     pub latest: Moment,
     /// The tasks whose schedules rest.
     pub paused: BTreeMap<TaskName, Pause>,
+    /// The queues from which nothing is admitted.
+    pub queues: BTreeMap<String, Pause>,
     /// The id that the next run gets.
     pub next_run: u64,
     /// The number of the last run of each task that ever had one.
@@ -36,7 +38,7 @@ pub struct Recovered {
 }
 
 /// Since when a task rests, and who wanted it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     /// Since when.
     pub at: Moment,
@@ -56,6 +58,7 @@ impl Recovered {
             streaks: streaks(db)?,
             latest: db.query_row(latest, [], |row| row.get(0))?,
             paused: paused(db)?,
+            queues: queues(db)?,
             next_run: db.query_row(next_run, [], |row| row.get::<_, Count>(0))?.0,
             numbers: numbers(db)?,
             instance: meta(db, "instance")?,
@@ -123,6 +126,16 @@ pub(super) fn paused(db: &Connection) -> Result<BTreeMap<TaskName, Pause>, Store
         let pause = Pause { at: row.get(1)?, by: row.get(2)?, reason: row.get(3)? };
         Ok((row.get(0)?, pause))
     })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Before the name of a queue in `meta`: since when it is paused, and who wanted it.
+pub(super) const PAUSED_QUEUE: &str = "paused queue ";
+
+pub(super) fn queues(db: &Connection) -> Result<BTreeMap<String, Pause>, StoreError> {
+    let mut select =
+        db.prepare_cached("SELECT substr(name, length(?1) + 1), value FROM meta WHERE name GLOB ?1 || '*'")?;
+    let rows = select.query_map([PAUSED_QUEUE], |row| Ok((row.get(0)?, row.get::<_, Json<Pause>>(1)?.0)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -209,6 +209,8 @@ impl Ledger {
             Event::HookAsked { .. }
             | Event::CleanupStarted { .. }
             | Event::RunBegan { .. }
+            | Event::QueuePaused { .. }
+            | Event::QueueResumed { .. }
             | Event::RunPrioritised { .. }
             | Event::RunRefused(_) => {}
             Event::ScheduleDisarmed { .. } | Event::TaskResumed { .. } => {

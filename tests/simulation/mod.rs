@@ -134,6 +134,7 @@ impl World {
         for run in self.live_runs() {
             self.tell(Input::Resume { run, by: me() });
         }
+        self.resume_queues();
         for job in self.engine.state().going().collect::<Vec<_>>() {
             self.tell(Input::ResumeJob { job, by: me() });
         }
@@ -258,7 +259,12 @@ impl World {
     fn pause_or_resume(&mut self) {
         let run = RunId(1 + self.rng.below(self.engine.state().next_run));
         let task = TaskName::new(&format!("s{}", self.rng.below(3))).unwrap();
-        match self.rng.below(9) {
+        match self.rng.below(11) {
+            9 => {
+                let queue = if self.rng.one_in(2) { "heavy" } else { "default" };
+                self.tell(Input::PauseQueue { queue: queue.into(), by: me(), reason: None });
+            }
+            10 => self.resume_queues(),
             8 => {
                 let priority = self.rng.below(40) as i32 - 20;
                 self.tell(Input::Prioritise { run, priority, by: me() });
@@ -269,6 +275,12 @@ impl World {
             5 => self.tell(Input::ResumeTask { task: task.clone(), by: me() }),
             6 => self.tell(Input::PauseTask { task, by: me(), reason: None }),
             _ => self.tell(Input::ResumeTask { task, by: me() }),
+        }
+    }
+
+    fn resume_queues(&mut self) {
+        for queue in self.engine.state().paused_queues.keys().cloned().collect::<Vec<_>>() {
+            self.tell(Input::ResumeQueue { queue, by: me() });
         }
     }
 

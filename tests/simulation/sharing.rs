@@ -13,6 +13,8 @@ pub(super) fn random_machine(rng: &mut Rng) -> Machine {
     if rng.one_in(2) {
         machine.queues.insert("light".into(), 1 + rng.below(3) as u32);
     }
+    machine.resources.insert("cpu".into(), 1000 + 1000 * rng.below(3));
+    machine.resources.insert("memory".into(), 3);
     machine.locks.insert("gpu".into(), 1 + rng.below(3) as u32);
     machine
 }
@@ -31,7 +33,14 @@ pub(super) fn random_sharing(rng: &mut Rng) -> Sharing {
             locks.push(Lock { name: name.into(), mode });
         }
     }
-    Sharing { queue, locks }
+    let mut resources = BTreeMap::new();
+    if rng.one_in(4) {
+        resources.insert("cpu".to_owned(), 500 + 500 * rng.below(2));
+    }
+    if rng.one_in(4) {
+        resources.insert("memory".to_owned(), 1 + rng.below(3));
+    }
+    Sharing { queue, locks, resources }
 }
 
 /// Smaller goes first.
@@ -76,6 +85,9 @@ struct Count {
     slots: BTreeMap<Option<String>, usize>,
     /// Exclusive and shared holders of each lock.
     locks: BTreeMap<String, [BTreeSet<JobId>; 2]>,
+    used: BTreeMap<String, u64>,
+    /// Resources that somebody in front lacks.
+    kept: BTreeSet<String>,
 }
 
 impl Count {
@@ -84,6 +96,11 @@ impl Count {
         for (id, job) in every_job(state) {
             if job.phase.holds_slot() && !state.leaf(id).is_slotless() {
                 *count.slots.entry(queue_of(state, capacity, id).map(str::to_owned)).or_default() += 1;
+            }
+            if job.phase.holds_slot() {
+                for (name, amount) in &state.leaf(id).sharing.resources {
+                    *count.used.entry(name.clone()).or_default() += amount;
+                }
             }
             count.take(id, &held(state, id, job));
         }
@@ -124,6 +141,11 @@ pub(super) fn check(state: &State, capacity: &Capacity) {
         assert!(exclusive.len() <= most, "{lock} is held by {exclusive:?}");
         assert!(exclusive.is_empty() || shared.is_empty(), "{lock} is shared beside {exclusive:?}");
     }
+    for name in ["cpu", "memory"] {
+        let used = count.used.get(name).copied().unwrap_or(0);
+        assert_eq!(state.used(name), used, "the index of {name} is wrong");
+        assert!(used <= capacity.amount_of(name), "{used} of {name} are in use");
+    }
     let indexed: BTreeMap<String, [BTreeSet<JobId>; 2]> = state
         .locks()
         .map(|(name, holders)| (name.to_owned(), [holders.exclusive.clone(), holders.shared.clone()]))
@@ -143,18 +165,48 @@ pub(super) fn check(state: &State, capacity: &Capacity) {
 
 /// In the order of the queue: whoever lacks a lock keeps the others; slots are not kept.
 fn nobody_waits_in_vain(state: &State, capacity: &Capacity, count: &mut Count, job: JobId) {
+    if state.paused_queues.contains_key(state.leaf(job).sharing.queue()) {
+        return;
+    }
     let locks = wanted(state, job);
     let is_locked_out = locks.iter().any(|lock| !count.is_free(lock, capacity));
     count.take(job, &locks);
     let queue = queue_of(state, capacity, job);
     let busy = count.slots.get(&queue.map(str::to_owned)).copied().unwrap_or(0);
     let is_crowded_out = !state.leaf(job).is_slotless() && busy >= capacity.slots_of(queue);
-    assert!(is_locked_out || is_crowded_out, "{job:?} waits, and it could go: {:?}", state.leaf(job).sharing);
+    let resources = &state.leaf(job).sharing.resources;
+    let used = |name: &String| count.used.get(name).copied().unwrap_or(0);
+    let lacks = |name: &String, amount: u64| used(name) + amount > capacity.amount_of(name);
+    let is_kept = resources.keys().any(|name| count.kept.contains(name));
+    let is_short = resources.iter().any(|(name, amount)| lacks(name, *amount));
+    if !is_locked_out && !is_crowded_out && is_short && !is_kept {
+        // It is the next, so its slot and what it needs are its own.
+        let short: Vec<String> = resources
+            .iter()
+            .filter(|(name, amount)| lacks(name, **amount))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for (name, amount) in resources {
+            let most = capacity.amount_of(name);
+            let used = count.used.entry(name.clone()).or_default();
+            *used = (*used + amount).min(most);
+        }
+        count.kept.extend(short);
+        if !state.leaf(job).is_slotless() {
+            *count.slots.entry(queue.map(str::to_owned)).or_default() += 1;
+        }
+    }
+    assert!(
+        is_locked_out || is_crowded_out || is_kept || is_short,
+        "{job:?} waits, and it could go: {:?}",
+        state.leaf(job).sharing
+    );
 }
 
 /// Who waited for which locks before a step.
 pub(super) fn waiters(state: &State) -> Vec<((i64, JobId), Vec<Lock>)> {
-    let waiting = waiting(state).into_iter();
+    let is_held = |job: JobId| state.paused_queues.contains_key(state.leaf(job).sharing.queue());
+    let waiting = waiting(state).into_iter().filter(|(_, job)| !is_held(*job));
     waiting
         .map(|(key, job)| ((key, job), wanted(state, job)))
         .filter(|(_, locks)| !locks.is_empty())
@@ -164,7 +216,8 @@ pub(super) fn waiters(state: &State) -> Vec<((i64, JobId), Vec<Lock>)> {
 /// Nobody got a lock before somebody who stood before them, waited for it, and still waits.
 pub(super) fn check_turns(before: &[((i64, JobId), Vec<Lock>)], state: &State, capacity: &Capacity) {
     let now = waiting(state);
-    let still: Vec<_> = before.iter().filter(|(place, _)| now.contains(place)).collect();
+    let is_held = |job: JobId| state.paused_queues.contains_key(state.leaf(job).sharing.queue());
+    let still: Vec<_> = before.iter().filter(|(place, _)| now.contains(place) && !is_held(place.1)).collect();
     let has_it =
         |job: JobId| state.find_job(job).is_some_and(|found| found.attempts > 0 && !found.phase.is_done());
     for ((_, job), locks) in before.iter().filter(|((_, job), _)| has_it(*job)) {

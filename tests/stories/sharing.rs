@@ -339,3 +339,144 @@ fn waiting_counts_anew_when_a_held_run_goes_on() {
         ",
     );
 }
+
+#[test]
+fn a_job_that_needs_much_is_not_passed_again_and_again() {
+    let mut machine = Machine::default();
+    machine.resources.insert("cpu".into(), 4000);
+    let cpu = |amount: u64| [("cpu".to_owned(), amount)].into_iter().collect();
+    let mut story = Story::new(9, &[("a", &[]), ("b", &[]), ("large", &[]), ("small", &[]), ("none", &[])])
+        .each(|leaf| leaf.sharing.resources = cpu(2000))
+        .machine(machine);
+    story.leaf(2).sharing.resources = cpu(4000);
+    story.leaf(3).sharing.resources = cpu(500);
+    story.leaf(4).sharing.resources = cpu(0);
+    story.leaf(4).sharing.resources.clear();
+    story.at(0).submit();
+    story.at(1).ends("a.1", code(0));
+    let large = JobId { run: RunId(1), index: 2 };
+    let cpu =
+        |wants, kept_for| Wait::Resource { name: "cpu".into(), wants, free: 2000, most: 4000, kept_for };
+    assert_eq!(
+        (story.wait("large"), story.wait("small")),
+        (Some(cpu(4000, None)), Some(cpu(500, Some(large))))
+    );
+    story.at(2).ends("b.1", code(0));
+    story.at(3).ends("large.1", code(0));
+    story.check(
+        "
+        @0    run created
+              a queued
+              b queued
+              large queued
+              small queued
+              none queued
+              a.1 started                    -> start a.1
+              b.1 started                    -> start b.1
+              none.1 started                 -> start none.1
+        @1    a.1 ended: exit 0
+              a finished: succeeded
+        @2    b.1 ended: exit 0
+              b finished: succeeded
+              large.1 started                -> start large.1
+        @3    large.1 ended: exit 0
+              large finished: succeeded
+              small.1 started                -> start small.1
+        ",
+    );
+}
+
+/// Else those behind it, which need nothing, would take its slot again and again.
+#[test]
+fn the_slot_of_a_job_that_lacks_a_resource_is_kept_for_it() {
+    let mut machine = Machine::default();
+    machine.queues.insert("heavy".into(), 1);
+    machine.resources.insert("cpu".into(), 4000);
+    let cpu = |amount: u64| [("cpu".to_owned(), amount)].into_iter().collect();
+    let mut story = Story::new(1, &[("x", &[]), ("large", &[]), ("small", &[])]).machine(machine);
+    story.leaf(0).sharing.queue = Some("heavy".into());
+    story.leaf(0).sharing.resources = cpu(3000);
+    story.leaf(1).sharing.resources = cpu(2000);
+    story.at(0).submit();
+    story.at(1).ends("x.1", code(0));
+    story.at(2).ends("large.1", code(0));
+    story.check(
+        "
+        @0    run created
+              x queued
+              large queued
+              small queued
+              x.1 started                    -> start x.1
+        @1    x.1 ended: exit 0
+              x finished: succeeded
+              large.1 started                -> start large.1
+        @2    large.1 ended: exit 0
+              large finished: succeeded
+              small.1 started                -> start small.1
+        ",
+    );
+}
+
+#[test]
+fn nothing_is_admitted_from_a_paused_queue_and_nothing_kept_for_it() {
+    let mut machine = Machine::default();
+    machine.queues.insert("heavy".into(), 1);
+    let mut story = Story::new(1, &[("h", &[]), ("a", &[])])
+        .each(|leaf| leaf.sharing.locks = exclusive(&["db"]))
+        .machine(machine);
+    story.leaf(0).sharing.queue = Some("heavy".into());
+    story.at(0).pause_queue("heavy").pause_queue("heavy");
+    story.at(1).submit();
+    assert!(matches!(story.wait("h"), Some(Wait::QueuePaused { .. })));
+    story.at(2).restart();
+    story.at(3).resume_queue("heavy");
+    story.at(4).ends("a.1", code(0));
+    story.check(
+        "
+        @0    heavy paused by me
+        @1    run created
+              h queued
+              a queued
+              a.1 started                    -> start a.1
+        @3    heavy resumed
+        @4    a.1 ended: exit 0
+              a finished: succeeded
+              h.1 started                    -> start h.1
+        ",
+    );
+}
+
+#[test]
+fn what_only_waits_stands_in_a_queue_too() {
+    let mut story = Story::new(1, &[("a", &[])]).approval(0);
+    story.at(0).pause_queue("default").submit();
+    story.at(1).resume_queue("default");
+    story.check(
+        "
+        @0    default paused by me
+        @0    run created
+              a queued
+        @1    default resumed
+              a.1 started                    -> start a.1
+        ",
+    );
+}
+
+#[test]
+fn what_neap_yaml_adds_is_given_out_at_once() {
+    let mut story =
+        Story::new(9, &[("a", &[]), ("b", &[])]).each(|leaf| leaf.sharing.locks = exclusive(&["gpu"]));
+    story.at(0).submit();
+    let mut machine = Machine::default();
+    machine.locks.insert("gpu".into(), 2);
+    story.at(1).reload_machine(machine);
+    story.check(
+        "
+        @0    run created
+              a queued
+              b queued
+              a.1 started                    -> start a.1
+        @1    b.1 started                    -> start b.1
+        ",
+    );
+}

@@ -239,10 +239,23 @@ impl Story {
         self.tell(Input::Resume { run: RunId(run), by: me() })
     }
 
+    pub(super) fn pause_queue(&mut self, queue: &str) -> &mut Story {
+        self.tell(Input::PauseQueue { queue: queue.into(), by: me(), reason: None })
+    }
+
+    pub(super) fn resume_queue(&mut self, queue: &str) -> &mut Story {
+        self.tell(Input::ResumeQueue { queue: queue.into(), by: me() })
+    }
+
     /// What jobs share besides the slots.
     pub(super) fn machine(mut self, machine: Machine) -> Story {
         self.engine = self.engine.with_machine(Arc::new(machine));
         self
+    }
+
+    /// The same, while the host runs.
+    pub(super) fn reload_machine(&mut self, machine: Machine) -> &mut Story {
+        self.tell(Input::Machine(Arc::new(machine)))
     }
 
     /// What the job waits for, as the engine says it.
@@ -400,6 +413,8 @@ impl Story {
             Event::RunPrioritised { run: id, priority, .. } => {
                 format!("{} has priority {priority}", run(*id))
             }
+            Event::QueuePaused { queue, by, .. } => format!("{queue} paused by {by}"),
+            Event::QueueResumed { queue, .. } => format!("{queue} resumed"),
             Event::RunBegan { run: id } => format!("{} begins", run(*id)),
             Event::RunRefused(refused) => {
                 let word = if refused.fails { "an error" } else { "skipped" };

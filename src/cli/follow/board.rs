@@ -211,6 +211,8 @@ impl Board {
             | Event::TaskPaused { .. }
             | Event::TaskResumed { .. }
             | Event::RunBegan { .. }
+            | Event::QueuePaused { .. }
+            | Event::QueueResumed { .. }
             | Event::RunPrioritised { .. }
             | Event::RunRefused(_) => None,
         }

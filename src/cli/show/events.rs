@@ -100,6 +100,10 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
         Event::RunPrioritised { priority, by, .. } => {
             format!("{by} gave the run the priority {}", priority_word(*priority))
         }
+        Event::QueuePaused { queue, by, reason } => {
+            format!("the queue {queue} was paused by {by}{}", because(reason.as_deref()))
+        }
+        Event::QueueResumed { queue, by } => format!("the queue {queue} was resumed by {by}"),
         Event::RunBegan { .. } => "the run begins: it was its turn".into(),
         Event::RunRefused(refused) => {
             format!("no run of {} for {}: {} has no room", refused.task, refused.by, refused.group)

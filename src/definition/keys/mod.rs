@@ -237,6 +237,7 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &CLEANUP,
     &CHANNEL,
     &CONCURRENCY,
+    &sharing::RESOURCES,
     &LOCK,
     &QUEUE,
 ];

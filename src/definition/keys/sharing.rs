@@ -30,6 +30,14 @@ pub(super) const SUBJECT: Subject = Subject {
              rounds, and while it is tidied up after. Who waits longer gets them first.",
         )
         .example("run: ./migrate\nlocks: [db, { name: config, mode: shared }]\n"),
+        Key::new("resources", Shape::Object(&RESOURCES), "How much it needs of the machine.")
+            .at(Places::JOBS)
+            .more(
+                "It is admitted when so much is left beside the others that ask, and what it asks for is its own while an \
+                 attempt of it goes on. This is a promise and not a limit: what it really uses is held by `limits`. Of several \
+                 places the nearest counts for each.",
+            )
+            .example("run: ./train\nresources: { cpu: 2, memory: 256MiB }\n"),
         Key::new("timeout_queue", Shape::Duration { may_be_zero: false }, "How long it may wait in its queue.")
             .at(Places::JOBS)
             .without("no limit")
@@ -70,6 +78,10 @@ pub(super) const SUBJECT: Subject = Subject {
             .without("one for each lock")
             .more("A lock need not stand here: `locks` of a job may name any.")
             .example("# neap.yaml\nlocks: { gpu: 2 }\n"),
+        Key::new("resources", Shape::Object(&RESOURCES), "How much of each resource there is.")
+            .at(Places::SETTINGS)
+            .without("the processors and the memory of the machine")
+            .example("# neap.yaml\nresources: { cpu: 6, memory: 24GiB, gpu: 2 }\n"),
     ],
 };
 
@@ -82,6 +94,17 @@ pub(in crate::definition) const LOCK: Object = Object::new(
         Key::new("mode", Shape::Words(MODES), "How it is held.").default("exclusive"),
     ],
 );
+
+/// `resources`.
+pub(in crate::definition) const RESOURCES: Object = Object::new(
+    "resources",
+    "how much of each",
+    &[
+        Key::new("cpu", Shape::Number(Some(0.001), Some(1_000_000.0)), "Processors."),
+        Key::new("memory", Shape::Special(&super::process::SIZE), "Bytes of memory."),
+    ],
+)
+.rest(Names::Any, Shape::Number(Some(0.001), Some(1_000_000.0)));
 
 /// `concurrency`.
 pub(in crate::definition) const CONCURRENCY: Object = Object::new(

@@ -93,6 +93,7 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&CLEANUP, "run: make\ncleanup: { run: ls, KEY }\n"),
         (&CHANNEL, "# neap.yaml\nnotify: { a: { webhook: x, KEY } }\n"),
         (&CONCURRENCY, "run: make\nconcurrency: { group: a, KEY }\n"),
+        (&sharing::RESOURCES, "run: make\nresources: { KEY }\n"),
         (&LOCK, "run: make\nlocks: [{ name: db, KEY }]\n"),
         (&QUEUE, "# neap.yaml\nqueues: { heavy: { slots: 1, KEY } }\n"),
     ];
@@ -341,6 +342,7 @@ const UNSEEN: &[(Code, &str)] = &[
     (Code::E0306, "expressions have no pattern"),
     (Code::E0307, "expressions have no pattern"),
     (Code::E0309, "names lead nowhere in a schema"),
+    (Code::E0310, "values are not compared with each other"),
 ];
 
 /// The same for single files.
@@ -401,7 +403,7 @@ fn the_reference_page_is_up_to_date() {
 fn keys_are_looked_up_in_static_lists() {
     use crate::definition::known;
     assert_eq!(known::BODIES, ["run", "exec", "lua", "script", "uses"]);
-    assert_eq!(known::TASK_ONLY.len(), 13);
+    assert_eq!(known::TASK_ONLY.len(), 15);
     assert!(known::NO_DEFAULT.contains(&"depends_on") && !known::NO_DEFAULT.contains(&"timeout"));
     assert!(known::PIPELINE.contains(&"finally") && !known::PIPELINE.contains(&"timeout"));
 }

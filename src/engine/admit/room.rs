@@ -2,7 +2,8 @@
 //!
 //! Jobs are asked in the order of the queue. What a job takes is gone for those behind it. A job that cannot have all of
 //! its locks takes none, and keeps each of them from those behind it: so two short jobs, one after the other, never keep a
-//! job waiting that needs what both have. Slots are not kept: while a job waits for a lock others may run.
+//! job waiting that needs what both have. Slots are not kept: while a job waits for a lock others may run. A job that has its
+//! locks and lacks only a resource is the next to get it: nobody behind it gets any of that resource, and its slot is kept.
 
 use crate::base::JobId;
 use crate::definition::{Lock, LockMode, Machine};
@@ -30,6 +31,11 @@ impl Capacity {
         self.own_queue(queue).map_or(self.slots, |(_, slots)| slots)
     }
 
+    /// How much there is of a resource. What neap.yaml does not name any more has no limit.
+    pub fn amount_of(&self, resource: &str) -> u64 {
+        self.machine.resources.get(resource).copied().unwrap_or(u64::MAX)
+    }
+
     /// The queue with slots of its own that is meant.
     fn own_queue<'q>(&self, queue: Option<&'q str>) -> Option<(&'q str, usize)> {
         let queue = queue?;
@@ -40,10 +46,14 @@ impl Capacity {
 /// What keeps a job from being admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Blocked {
+    /// Its queue is paused.
+    Paused,
     /// No slot of its queue is free.
     Slot,
     /// This lock is held, or kept for the job that stands before it.
     Lock { name: String, kept_for: Option<JobId> },
+    /// Not so much of this resource is free, or what is free is kept for the job that stands before it.
+    Resource { name: String, kept_for: Option<JobId> },
 }
 
 /// What is left while the jobs are asked.
@@ -57,6 +67,16 @@ pub(crate) struct Room<'s> {
     own: BTreeMap<&'s str, usize>,
     /// Locks, as far as somebody asked.
     locks: BTreeMap<&'s str, Taken>,
+    /// Resources, as far as somebody asked.
+    resources: BTreeMap<&'s str, Left>,
+}
+
+/// How much of a resource is left.
+#[derive(Debug)]
+struct Left {
+    free: u64,
+    /// The first who lacks it: nobody behind gets any of it.
+    kept_for: Option<JobId>,
 }
 
 /// How a lock is taken: by those who hold it, and by those before.
@@ -71,17 +91,28 @@ struct Taken {
 impl<'s> Room<'s> {
     pub(crate) fn new(state: &'s State, capacity: &'s Capacity) -> Room<'s> {
         let free = capacity.slots.saturating_sub(state.busy_in(None, capacity));
-        Room { state, capacity, free, own: BTreeMap::new(), locks: BTreeMap::new() }
+        Room {
+            state,
+            capacity,
+            free,
+            own: BTreeMap::new(),
+            locks: BTreeMap::new(),
+            resources: BTreeMap::new(),
+        }
     }
 
     /// Gives a job what it wants, or says what it lacks and keeps its locks for it.
     pub(crate) fn ask(&mut self, job: JobId, wants: &'s Wants) -> Result<(), Blocked> {
+        // Who stands in a paused queue has nothing kept.
+        if self.state.paused_queues.contains_key(wants.sharing.queue()) {
+            return Err(Blocked::Paused);
+        }
         let locks = &wants.sharing.locks;
         let lacks = locks.iter().find_map(|lock| self.lacks(lock));
         for lock in locks {
             self.count(lock);
         }
-        let slot = lacks.map_or(Ok(()), Err).and_then(|()| self.take_slot(wants));
+        let slot = lacks.map_or(Ok(()), Err).and_then(|()| self.take_slot_and_resources(job, wants));
         if slot.is_err() {
             for lock in locks {
                 self.taken(&lock.name).kept_for.get_or_insert(job);
@@ -121,6 +152,57 @@ impl<'s> Room<'s> {
         })
     }
 
+    fn take_slot_and_resources(&mut self, job: JobId, wants: &'s Wants) -> Result<(), Blocked> {
+        let resources = &wants.sharing.resources;
+        let mut blocked = None;
+        for (name, amount) in resources {
+            let left = self.left(name);
+            let kept_for = left.kept_for;
+            // Who waits behind somebody has nothing kept for itself.
+            if kept_for.is_some() || (left.free < *amount && blocked.is_none()) {
+                blocked = Some(Blocked::Resource { name: name.clone(), kept_for });
+            }
+            if kept_for.is_some() {
+                break;
+            }
+        }
+        let Some(blocked) = blocked else {
+            self.take_slot(wants)?;
+            for (name, amount) in resources {
+                self.left(name).free -= amount;
+            }
+            return Ok(());
+        };
+        // The first who lacks something is the next: its slot waits with it, or it would go without an end.
+        if matches!(blocked, Blocked::Resource { kept_for: None, .. }) && self.take_slot(wants).is_ok() {
+            for (name, amount) in resources {
+                let left = self.left(name);
+                if left.free < *amount {
+                    left.kept_for.get_or_insert(job);
+                }
+                left.free = left.free.saturating_sub(*amount);
+            }
+        }
+        Err(blocked)
+    }
+
+    fn left(&mut self, name: &'s str) -> &mut Left {
+        let (state, capacity) = (self.state, self.capacity);
+        self.resources.entry(name).or_insert_with(|| Left {
+            free: capacity.amount_of(name).saturating_sub(state.used(name)),
+            kept_for: None,
+        })
+    }
+
+    /// Whether no slot is left in any queue.
+    fn is_full(&self) -> bool {
+        let left = |(queue, slots): (&String, &u32)| match self.own.get(queue.as_str()) {
+            Some(left) => *left,
+            None => (*slots as usize).saturating_sub(self.state.busy_apart(queue)),
+        };
+        self.free == 0 && self.capacity.machine.queues.iter().map(left).all(|left| left == 0)
+    }
+
     fn take_slot(&mut self, wants: &'s Wants) -> Result<(), Blocked> {
         if !wants.needs_slot {
             return Ok(());
@@ -143,26 +225,33 @@ impl<'s> Room<'s> {
 }
 
 impl State {
-    /// The jobs that can be admitted now, in the order of the queue. Of each line that is blocked only the first is
-    /// looked at; `tell` hears of it and of what it lacks.
-    pub(crate) fn admissible<'s>(
-        &'s self,
-        capacity: &'s Capacity,
-        mut tell: impl FnMut(&'s Wants, JobId, Blocked),
-    ) -> Vec<JobId> {
+    /// The jobs that can be admitted now, in the order of the queue.
+    pub(crate) fn admissible(&self, capacity: &Capacity) -> Vec<JobId> {
         let mut room = Room::new(self, capacity);
-        let mut lines = self.lines();
-        let mut chosen = Vec::new();
-        while let Some((job, wants)) = lines.next() {
+        let (mut lines, mut chosen) = (self.lines(), Vec::new());
+        let may_be_full = !self.queues_slotless();
+        // Of each line that is blocked only the first is looked at, and of nobody anything when no slot is left.
+        while !(may_be_full && room.is_full())
+            && let Some((job, wants)) = lines.next()
+        {
             match room.ask(job, wants) {
                 Ok(()) => chosen.push(job),
-                Err(blocked) => {
-                    lines.leave_out_the_rest();
-                    tell(wants, job, blocked);
-                }
+                Err(_) => lines.leave_out_the_rest(),
             }
         }
         chosen
+    }
+
+    /// Says of each line that is blocked who stands first, and what that lacks.
+    pub(crate) fn blocked(&self, capacity: &Capacity, mut tell: impl FnMut(&Wants, JobId, Blocked)) {
+        let mut room = Room::new(self, capacity);
+        let mut lines = self.lines();
+        while let Some((job, wants)) = lines.next() {
+            if let Err(blocked) = room.ask(job, wants) {
+                lines.leave_out_the_rest();
+                tell(wants, job, blocked);
+            }
+        }
     }
 
     /// How many jobs of a queue hold a slot: of the host without a name, or with that of a queue that is not there.

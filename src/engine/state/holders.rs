@@ -1,4 +1,4 @@
-//! Who holds what: locks, and the slots of queues that have their own. Indexes: every holder follows from the phase of
+//! Who holds what: locks, resources, and the slots of queues that have their own. Indexes: every holder follows from the phase of
 //! a job and the number of its attempts.
 
 use crate::base::JobId;
@@ -34,6 +34,8 @@ pub(super) struct Held {
     pub(super) locks: BTreeMap<String, Holders>,
     /// Jobs that hold a slot and name a queue. All others hold one of the host.
     pub(super) slots: BTreeMap<String, BTreeSet<JobId>>,
+    /// How much of each resource is in use.
+    pub(super) used: BTreeMap<String, u64>,
 }
 
 impl Held {
@@ -49,6 +51,22 @@ impl Held {
             holders.of(lock.mode).remove(&job);
             if *holders == Holders::default() {
                 self.locks.remove(&lock.name);
+            }
+        }
+    }
+
+    pub(super) fn use_resources(&mut self, resources: &BTreeMap<String, u64>) {
+        for (name, amount) in resources {
+            *self.used.entry(name.clone()).or_default() += amount;
+        }
+    }
+
+    pub(super) fn free_resources(&mut self, resources: &BTreeMap<String, u64>) {
+        for (name, amount) in resources {
+            let Some(used) = self.used.get_mut(name) else { continue };
+            *used -= amount;
+            if *used == 0 {
+                self.used.remove(name);
             }
         }
     }

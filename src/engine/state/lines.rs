@@ -6,7 +6,10 @@
 use crate::base::JobId;
 use crate::definition::Sharing;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, btree_set};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, btree_map};
+use std::iter::Peekable;
+use std::ops::Bound;
+use std::sync::Arc;
 
 /// What a queued job wants before it may start.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,56 +25,76 @@ pub(super) type Place = (i64, JobId);
 
 /// Every line, none of them empty.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Lines(BTreeMap<Wants, BTreeSet<Place>>);
+pub(super) struct Lines {
+    lines: BTreeMap<Arc<Wants>, BTreeSet<Place>>,
+    /// The first of each line. An index of `lines`.
+    heads: BTreeMap<Place, Arc<Wants>>,
+}
 
 impl Lines {
     pub(super) fn insert(&mut self, wants: Wants, place: Place) {
-        self.0.entry(wants).or_default().insert(place);
+        let wants = Arc::new(wants);
+        let line = self.lines.entry(Arc::clone(&wants)).or_default();
+        match line.first().copied() {
+            Some(first) if first < place => {}
+            first => {
+                if let Some(first) = first {
+                    self.heads.remove(&first);
+                }
+                self.heads.insert(place, wants);
+            }
+        }
+        line.insert(place);
     }
 
     pub(super) fn remove(&mut self, wants: &Wants, place: Place) {
-        let Some(line) = self.0.get_mut(wants) else { return };
+        let Some(line) = self.lines.get_mut(wants) else { return };
         line.remove(&place);
-        if line.is_empty() {
-            self.0.remove(wants);
+        let next = line.first().copied();
+        if let Some(wants) = self.heads.remove(&place)
+            && let Some(next) = next
+        {
+            self.heads.insert(next, wants);
+        }
+        if next.is_none() {
+            self.lines.remove(wants);
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.values().map(BTreeSet::len).sum()
+        self.lines.values().map(BTreeSet::len).sum()
     }
 
     /// How many stand in the lines of those who want this.
     pub(super) fn count(&self, is_meant: impl Fn(&Wants) -> bool) -> usize {
-        self.0.iter().filter(|(wants, _)| is_meant(wants)).map(|(_, line)| line.len()).sum()
+        self.lines.iter().filter(|(wants, _)| is_meant(wants)).map(|(_, line)| line.len()).sum()
+    }
+
+    /// Whether somebody stands there who needs no slot.
+    pub(super) fn has_slotless(&self) -> bool {
+        // They come first in the order of wants.
+        self.lines.keys().next().is_some_and(|wants| !wants.needs_slot)
     }
 
     /// From the front to the back, whatever they want.
     pub(super) fn in_order(&self) -> Merged<'_> {
-        Merged::new(self.0.iter())
+        Merged { lines: self, heads: self.heads.iter().peekable(), behind: BinaryHeap::new(), last: None }
     }
 }
 
-/// Walks along all lines at once, in the order of the places. A line can be left out from where it is on.
+/// Walks along all lines at once, in the order of the places. A line can be left out from where it is on, and what is not
+/// walked along costs nothing.
 #[derive(Debug)]
 pub(crate) struct Merged<'s> {
-    lines: Vec<(&'s Wants, btree_set::Iter<'s, Place>)>,
-    /// The first of each line that is walked along, and which line.
-    heads: BinaryHeap<Reverse<(Place, usize)>>,
-    /// The line of the last job, which goes on unless it is left out.
-    last: Option<usize>,
+    lines: &'s Lines,
+    heads: Peekable<btree_map::Iter<'s, Place, Arc<Wants>>>,
+    /// The next of each line whose first is passed.
+    behind: BinaryHeap<Reverse<(Place, &'s Wants)>>,
+    /// The last job and its line, which goes on unless it is left out.
+    last: Option<(Place, &'s Wants)>,
 }
 
-impl<'s> Merged<'s> {
-    fn new(lines: impl Iterator<Item = (&'s Wants, &'s BTreeSet<Place>)>) -> Merged<'s> {
-        let mut lines: Vec<_> = lines.map(|(wants, line)| (wants, line.iter())).collect();
-        let first = |(index, (_, line)): (usize, &mut (_, btree_set::Iter<'s, Place>))| {
-            line.next().map(|&place| Reverse((place, index)))
-        };
-        let heads = lines.iter_mut().enumerate().filter_map(first).collect();
-        Merged { lines, heads, last: None }
-    }
-
+impl Merged<'_> {
     /// Nobody else of the line of the last job is looked at.
     pub(crate) fn leave_out_the_rest(&mut self) {
         self.last = None;
@@ -82,13 +105,22 @@ impl<'s> Iterator for Merged<'s> {
     type Item = (JobId, &'s Wants);
 
     fn next(&mut self) -> Option<(JobId, &'s Wants)> {
-        if let Some(index) = self.last.take()
-            && let Some(&place) = self.lines[index].1.next()
+        if let Some((last, wants)) = self.last.take()
+            && let Some(line) = self.lines.lines.get(wants)
+            && let Some(&next) = line.range((Bound::Excluded(last), Bound::Unbounded)).next()
         {
-            self.heads.push(Reverse((place, index)));
+            self.behind.push(Reverse((next, wants)));
         }
-        let Reverse(((_, job), index)) = self.heads.pop()?;
-        self.last = Some(index);
-        Some((job, self.lines[index].0))
+        let is_behind = match (self.heads.peek(), self.behind.peek()) {
+            (Some((head, _)), Some(Reverse((behind, _)))) => behind < *head,
+            (None, Some(_)) => true,
+            (Some(_) | None, None) => false,
+        };
+        let (place, wants) = match is_behind {
+            true => self.behind.pop().map(|Reverse(next)| next)?,
+            false => self.heads.next().map(|(place, wants)| (*place, &**wants))?,
+        };
+        self.last = Some((place, wants));
+        Some((place.1, wants))
     }
 }

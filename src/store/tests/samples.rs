@@ -214,6 +214,8 @@ fn turns() -> Vec<Event> {
     };
     vec![
         Event::RunBegan { run: RunId(9) },
+        Event::QueuePaused { queue: "heavy".into(), by: by.clone(), reason: Some("why".into()) },
+        Event::QueueResumed { queue: "heavy".into(), by: by.clone() },
         Event::RunPrioritised { run: RunId(9), priority: -7, by: by.clone() },
         Event::JobFinished {
             job: job(1, 8),
@@ -260,6 +262,8 @@ fn word(event: &Event) -> &'static str {
         Event::TaskPaused { .. } => "task_paused",
         Event::TaskResumed { .. } => "task_resumed",
         Event::RunBegan { .. } => "run_began",
+        Event::QueuePaused { .. } => "queue_paused",
+        Event::QueueResumed { .. } => "queue_resumed",
         Event::RunPrioritised { .. } => "run_prioritised",
         Event::RunRefused(_) => "run_refused",
     }
