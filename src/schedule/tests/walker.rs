@@ -127,7 +127,7 @@ impl Case {
         let from = self.from.0 as i64;
         let changes = self.changes();
         let mut offset = offset_at(&self.zone, self.from);
-        let mut rest = changes.iter().peekable();
+        let mut rest = changes.iter().skip_while(|change| change.at < from).peekable();
         let mut due = BTreeSet::new();
         for now in (from..from + (DAYS * DAY) as i64).step_by(MINUTE as usize) {
             if let Some(change) = rest.next_if(|change| change.at == now) {
