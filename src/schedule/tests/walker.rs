@@ -95,7 +95,8 @@ impl Case {
         rng.below(2);
         let fields = [
             field(&mut rng, 0, 59, 3),
-            field(&mut rng, 0, 23, 3),
+            // Half of them at the hours in which clocks are changed.
+            if rng.below(2) == 0 { field(&mut rng, 0, 3, 0) } else { field(&mut rng, 0, 23, 3) },
             field(&mut rng, 1, 31, 7),
             field(&mut rng, 1, 12, 8),
             field(&mut rng, 0, 6, 7),
