@@ -404,3 +404,29 @@ fn jitter_creates_the_run_later_for_the_same_slot_and_a_restart_changes_nothing(
     assert_eq!(story.state().cursors.values().collect::<Vec<_>>(), [&Moment(600_000)]);
     assert_eq!(story.runs(), 1);
 }
+
+/// Ten thousand tasks with one schedule each, all due in the same minute, and claimed in one step. The bound is far above
+/// what it takes (about a tenth of it without optimisation), so that it finds what grows with the square.
+#[test]
+fn ten_thousand_schedules_that_are_due_at_once_are_claimed_at_once() {
+    use neap::engine::{Armed, Effect, Engine, Event, Input, PlanRef, ScheduleKey, State};
+    use neap::plan::{Node, Plan};
+    let armed = (0..10_000).map(|n| {
+        let task = TaskName::new(&format!("t{n}")).unwrap();
+        let leaf = super::told::leaf("a");
+        let nodes = vec![Node::new(std::sync::Arc::new(leaf), Vec::new())];
+        let plan = Plan { task: task.clone(), definition: "d".into(), params: Default::default(), nodes };
+        let plan = PlanRef::new(std::sync::Arc::new(plan));
+        let key = ScheduleKey(format!("{task}: every 1h").into());
+        Armed { key, schedule: every(3600), plan, firing: Firing::default() }
+    });
+    let mut engine = Engine::new(4, 1, State::default());
+    engine.handle(Moment(500), Input::Schedules(armed.collect()));
+    let began = std::time::Instant::now();
+    let effects = engine.handle(Moment(3_600_000), Input::Tick);
+    let took = began.elapsed();
+    let runs = effects.iter().filter(|effect| matches!(effect, Effect::Emit(Event::RunCreated(_)))).count();
+    assert_eq!(runs, 10_000);
+    println!("10000 schedules were claimed in {} ms", took.as_millis());
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+}

@@ -580,7 +580,7 @@ fn exit_word(exit: &Exit) -> String {
     }
 }
 
-fn leaf(name: &str) -> Leaf {
+pub(super) fn leaf(name: &str) -> Leaf {
     Leaf {
         stop: Stop { signal: Signal::TERM, grace: Millis(30) },
         ..Leaf::new(TaskName::new(name).unwrap(), Action::Exec { argv: vec!["true".into()] })

@@ -95,7 +95,8 @@ impl Case {
         rng.below(2);
         let fields = [
             field(&mut rng, 0, 59, 3),
-            field(&mut rng, 0, 23, 3),
+            // Half of them at the hours in which clocks are changed.
+            if rng.below(2) == 0 { field(&mut rng, 0, 3, 0) } else { field(&mut rng, 0, 23, 3) },
             field(&mut rng, 1, 31, 7),
             field(&mut rng, 1, 12, 8),
             field(&mut rng, 0, 6, 7),
@@ -127,7 +128,7 @@ impl Case {
         let from = self.from.0 as i64;
         let changes = self.changes();
         let mut offset = offset_at(&self.zone, self.from);
-        let mut rest = changes.iter().peekable();
+        let mut rest = changes.iter().skip_while(|change| change.at < from).peekable();
         let mut due = BTreeSet::new();
         for now in (from..from + (DAYS * DAY) as i64).step_by(MINUTE as usize) {
             if let Some(change) = rest.next_if(|change| change.at == now) {
