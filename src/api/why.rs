@@ -280,10 +280,12 @@ impl Going<'_> {
             }
             Wait::Resource { name, .. } => {
                 let state = &self.sight.live.state;
-                let holders = state.going().filter(|job| state.leaf(*job).sharing.resources.contains_key(name));
+                let holders =
+                    state.going().filter(|job| state.leaf(*job).sharing.resources.contains_key(name));
                 some(holders.map(|job| self.sight.holder(job, &format!("has a part of `{name}`"))).collect())
             }
             Wait::Paused(_)
+            | Wait::QueuePaused { .. }
             | Wait::Start { .. }
             | Wait::Backoff { .. }
             | Wait::Hook(_)
