@@ -6,7 +6,7 @@ use crate::engine::{SlotSkip, State};
 use crate::host::{Forecast, Foreseen, Window, forecast};
 use crate::store::{StoreError, Usuals};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is going to happen, if everything takes as long as it usually does and succeeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,11 +77,9 @@ impl Sight<'_> {
         let with_schedules =
             catalog.tasks().filter(|task| !task.timetables.is_empty()).map(|task| task.name.clone());
         let mut usuals: BTreeMap<TaskName, Usuals> = BTreeMap::new();
-        for task in going.chain(with_schedules) {
-            if !usuals.contains_key(&task) {
-                let usual = self.history.usual(&task)?;
-                usuals.insert(task, usual);
-            }
+        let wanted: BTreeSet<TaskName> = going.chain(with_schedules).collect();
+        for task in wanted {
+            usuals.insert(task.clone(), self.history.usual(&task)?);
         }
         let from = from.unwrap_or(self.now);
         let window = Window { from, to, state, capacity: self.capacity, speed, usuals: &usuals };

@@ -14,7 +14,7 @@ const FACTOR: u32 = if cfg!(debug_assertions) { 5 } else { 1 };
 /// How long an offender may live.
 const LIFE: Duration = Duration::from_millis(1000 * FACTOR as u64);
 /// How long an answer may take.
-const ANSWER: Duration = Duration::from_millis(100 * FACTOR as u64);
+const ANSWER: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2_000 } else { 100 });
 
 const MODES: [&[(&str, &str)]; 2] = [&[], &[("NEAP_LIMITS", "watchdog")]];
 

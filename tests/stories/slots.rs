@@ -40,6 +40,7 @@ fn one_run_waits_for_the_end_of_the_other_and_no_more() {
                a finished: succeeded
                run finished: succeeded
                run 2 has its turn
+               run 2 begins
                a queued
                a.1 started                       -> start a.1 of run 2
         @4000  run 3 created for @4000, waits for its turn
@@ -68,12 +69,14 @@ fn all_runs_wait_and_go_on_in_order() {
                a finished: succeeded
                run finished: succeeded
                run 2 has its turn
+               run 2 begins
                a queued
                a.1 started                       -> start a.1 of run 2
         @3600  a.1 ended: exit 1
                a finished: exit 1
                run 2 finished: failed at a
                run 3 has its turn
+               run 3 begins
                a queued
                a.1 started                       -> start a.1 of run 3
         ",
@@ -105,6 +108,7 @@ fn a_new_slot_replaces_what_goes_on_and_begins_when_that_has_ended() {
                a finished: cancelled
                run finished: cancelled
                run 3 has its turn
+               run 3 begins
                a queued
                a.1 started                       -> start a.1 of run 3
         ",
