@@ -201,9 +201,8 @@ impl Going<'_> {
         let job = &self.run.jobs[index as usize];
         let state = &self.sight.live.state;
         let wait = state.why_waiting(id, self.standing);
-        let until = match (&wait, &job.phase) {
-            (Some(Wait::Backoff { until } | Wait::Start { until }), _) => Some(Time(*until)),
-            (_, Phase::Running { since, timeout: Some(timeout) }) => Some(Time(*since + *timeout)),
+        let until = match &wait {
+            Some(Wait::Backoff { until } | Wait::Start { until }) => Some(Time(*until)),
             _ => None,
         };
         let text = match (&wait, &job.phase) {

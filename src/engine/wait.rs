@@ -118,11 +118,14 @@ fn holders(state: &State, lock: &str) -> Vec<(JobId, Moment)> {
 }
 
 impl State {
-    /// What a run waits for that may not begin yet: the first of its groups that has no room for it.
+    /// What a run waits for that may not begin yet: older runs of its task, or the first of its groups that has no room.
     pub fn turn(&self, id: RunId) -> Option<Wait> {
         let run = self.runs.get(&id).filter(|run| run.is_waiting)?;
         if let RunPhase::Paused(pause) = &run.phase {
             return Some(Wait::Paused(pause.clone()));
+        }
+        if run.is_behind {
+            return Some(Wait::Behind { run: self.oldest_run_of(&run.plan.plan().task)? });
         }
         let wait = |group: &RunGroup| {
             let crowd = self.crowd(&group.name)?;
@@ -142,9 +145,6 @@ impl State {
         match &job.phase {
             Phase::Preparing { .. } => Some(Wait::Preparation),
             Phase::Spread => Some(Wait::Cells { open: job.open_cells }),
-            Phase::Waiting if run.is_behind => {
-                Some(Wait::Behind { run: self.oldest_run_of(&run.plan.plan().task)? })
-            }
             Phase::Waiting if run.is_waiting => self.turn(id.run),
             Phase::Waiting if job.cell.is_some() => {
                 let most = self

@@ -102,6 +102,25 @@ async fn what_does_not_run_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_may_not_begin_says_for_what_it_waits() {
+    let project = Project::new(&[("gate", "max_instances: 1\nrun: cat gate")]);
+    fifo(&project);
+    let host = project.host().await;
+    let mut feed = host.listen();
+    let first = host.submit(RunRequest::new("gate", "anna")).await.unwrap();
+    started(&mut feed).await;
+    let second = host.submit(RunRequest::new("gate", "anna")).await.unwrap();
+    project.person(&["ps"]).shows(&["waits for its turn among the runs of `gate` (1 of 1 go on: gate#1)"]);
+    project.person(&["why", "gate#2"]).shows(&["\n  gate#2 waits for its turn", "\n    gate#1 goes on"]);
+    // Whoever opens the gate first must not find nobody behind it.
+    for run in [first, second] {
+        std::fs::write(project.root().join("gate"), "opened\n").unwrap();
+        host.wait(run).await.unwrap();
+    }
+    host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_learned_says_when_it_ends() {
     let project =
         Project::new(&[("gate", "tasks: { a: { run: 'cat gate' }, b: { depends_on: a, run: echo } }")]);
