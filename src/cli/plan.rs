@@ -7,12 +7,14 @@ use super::next::moment;
 use super::output::{DIM, ODD, Output, Table, print, styled};
 use super::project::Project;
 use super::see::{See, block_on};
-use crate::api::{AheadInfo, AheadRun};
+use crate::api::{AheadInfo, AheadRun, Time};
 use crate::base::{Millis, Moment};
 use std::process::ExitCode;
 
 /// What is looked at when nobody says how far.
 const DAY: Millis = Millis::from_secs(24 * 60 * 60);
+/// In what is shorter than this, seconds matter.
+const SHORT: Millis = Millis::from_secs(60 * 60);
 /// Stretches of waiting that a person is told of.
 const STRETCHES: usize = 5;
 
@@ -49,21 +51,22 @@ fn render(ahead: &AheadInfo, look: &Look) -> String {
     if ahead.runs.is_empty() && look.is_terminal {
         return format!("Nothing starts until {}.\n", look.clock(ahead.to.0));
     }
+    let clock = |at: Time| clock(at, ahead, look);
     let mut table = Table::new(&["WHEN", "TASK", "WAITS", "TAKES", "ENDS", "SCHEDULE"]);
     for run in &ahead.runs {
         let schedule = run.schedule.as_deref().unwrap_or("goes on now");
         if let Some(why) = &run.skipped {
-            let (when, task) = (look.clock(run.created.0), run.task.to_string());
+            let (when, task) = (clock(run.created), run.task.to_string());
             let why = styled(format!("no run: {why}"), ODD);
             table.row([when.into(), task.into(), "-".into(), "-".into(), why, schedule.into()]);
             continue;
         }
         table.row([
-            look.clock(run.created.0).into(),
+            clock(run.created).into(),
             run.task.to_string().into(),
             if run.waits_ms == 0 { "-".into() } else { Millis(run.waits_ms).to_string().into() },
             takes(run).into(),
-            run.ended.map_or_else(|| "later".to_owned(), |at| look.clock(at.0)).into(),
+            run.ended.map_or_else(|| "later".to_owned(), clock).into(),
             schedule.into(),
         ]);
     }
@@ -72,6 +75,15 @@ fn render(ahead: &AheadInfo, look: &Look) -> String {
         text += &footer(ahead, look);
     }
     text
+}
+
+fn clock(at: Time, ahead: &AheadInfo, look: &Look) -> String {
+    let is_short = ahead.to.0 - ahead.from.0 <= SHORT;
+    if !(is_short && look.is_terminal) {
+        return look.clock(at.0);
+    }
+    let civil = look.zone.civil(at.0);
+    format!("{:02}:{:02}:{:02}", civil.hour, civil.minute, civil.second)
 }
 
 fn takes(run: &AheadRun) -> String {
@@ -89,9 +101,11 @@ fn footer(ahead: &AheadInfo, look: &Look) -> String {
         if skipped > 0 { format!(", {} without a run", count(skipped, "slot")) } else { String::new() };
     let mut text = format!("{}{without} until {}.\n", count(runs, "run"), look.clock(ahead.to.0));
     for full in ahead.full.iter().take(STRETCHES) {
-        let to = full.to.map_or_else(|| "to the end".to_owned(), |to| format!("to {}", look.clock(to.0)));
+        let to =
+            full.to.map_or_else(|| "to the end".to_owned(), |to| format!("to {}", clock(to, ahead, look)));
         let waiting = count(full.waiting, "job");
-        text += &format!("{ODD}up to {waiting} would wait{ODD:#} from {} {to}\n", look.clock(full.from.0));
+        text +=
+            &format!("{ODD}up to {waiting} would wait{ODD:#} from {} {to}\n", clock(full.from, ahead, look));
     }
     let more = ahead.full.len().saturating_sub(STRETCHES);
     if more > 0 {

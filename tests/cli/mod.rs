@@ -6,5 +6,6 @@ mod host;
 mod interrupt;
 mod logs;
 mod run;
+mod sharing;
 mod stalled;
 pub(crate) mod support;

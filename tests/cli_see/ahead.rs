@@ -41,6 +41,8 @@ async fn what_starts_when_and_what_waits_is_foreseen() {
         "3 runs until 2027-01-01 04:00.\nup to 2 jobs would wait from 2027-01-01 03:00 to 2027-01-01 03:00\n",
         "? was never seen to succeed; a second is assumed\n",
     ]);
+    let hour = ["plan", "--from", "2027-01-01T02:30:00Z", "--to", "1h"];
+    project.person(&hour).shows(&["03:00:00  a", "up to 2 jobs would wait from 03:00:00 to 03:00:"]);
     let none: AheadInfo = project.json(&["plan", "--from", "2027-01-01T04:00:00Z", "--to", "1h"]);
     assert_eq!((none.runs.len(), none.is_cut), (0, false));
     for wrong in [["--to", "2020-01-01"], ["--speed", "0"], ["--speed", "-1"], ["--from", "soon"]] {

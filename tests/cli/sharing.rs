@@ -1,0 +1,99 @@
+//! What jobs share, from the command line: whose turn it is, who is turned away, and what rests.
+
+use super::support::{Cli, normal};
+use neap::api::{RunInfo, Why};
+
+const LONG: &str = "{ run: 'echo up > up; exec sleep 600' }";
+
+fn run(cli: &Cli, name: &str) -> RunInfo {
+    serde_json::from_str(&cli.neap(&["show", &format!("{name}#1"), "--json"]).stdout).unwrap()
+}
+
+#[test]
+fn who_is_more_urgent_goes_first() {
+    let cli = Cli::new().task("long", LONG).task("early", "run: echo early").task("late", "run: echo late");
+    cli.write("neap.yaml", "slots: 1\n");
+    let _server = cli.serve();
+    for task in ["long", "early", "late"] {
+        assert_eq!(cli.neap(&["run", "-d", task]).code, 0);
+    }
+    cli.wait_for("up");
+    let told = cli.neap(&["prio", "late", "urgent"]);
+    assert_eq!((told.stdout.as_str(), told.code), ("late#1: priority urgent\n", 0), "{told:?}");
+    let json: RunInfo = serde_json::from_str(&cli.neap(&["prio", "early", "-5", "--json"]).stdout).unwrap();
+    assert_eq!(json.priority, Some(-5));
+    assert_eq!(cli.neap(&["prio", "early", "very"]).code, 2);
+    cli.neap(&["cancel", "long", "--now", "--wait"]);
+    assert_eq!(cli.neap(&["wait", "early", "late"]).code, 0);
+    let (early, late) = (run(&cli, "early"), run(&cli, "late"));
+    assert!(late.finished.unwrap() <= early.started.unwrap(), "{late:?} and {early:?}");
+    let over = cli.neap(&["prio", "late", "low"]);
+    assert!(over.code == 1 && over.stderr.contains("late#1 is over (ok)"), "{over:?}");
+}
+
+#[test]
+fn who_is_turned_away_is_told_by_whom() {
+    let deploy = "concurrency: { group: deploy, on_conflict: skip }\nrun: 'echo up > up; exec sleep 600'\n";
+    let cli = Cli::new()
+        .task("one", deploy)
+        .task("two", "concurrency: { group: deploy, on_conflict: skip }\nrun: echo");
+    let _server = cli.serve();
+    cli.neap(&["run", "-d", "one"]);
+    cli.wait_for("up");
+    for words in [&["run", "two"][..], &["run", "-d", "two"]] {
+        let told = cli.neap(words);
+        assert_eq!(told.code, 75, "{told:?}");
+        let expected = "error: `two` is not started: the group `deploy` has no room beside one#1\n";
+        assert!(told.stderr.starts_with(expected) && told.stderr.contains("help: "), "{told:?}");
+    }
+    cli.neap(&["cancel", "one", "--now", "--wait"]);
+    assert_eq!(cli.neap(&["run", "two"]).code, 0);
+}
+
+#[test]
+fn a_queue_that_rests_does_so_in_the_next_host_too() {
+    let cli = Cli::new().task("heavy", "queue: heavy\nrun: echo done").task("light", "run: echo done");
+    cli.write("neap.yaml", "queues: { heavy: { slots: 1 } }\n");
+    let server = cli.serve();
+    let told = cli.neap(&["pause", "--queue", "heavy", "--reason", "the disk is full"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    assert_eq!(cli.neap(&["run", "-d", "heavy"]).code, 0);
+    assert_eq!(cli.neap(&["run", "light"]).code, 0);
+    server.kill();
+    let _server = cli.serve();
+    let why: Why = serde_json::from_str(&cli.neap(&["why", "heavy#1/heavy", "--json"]).stdout).unwrap();
+    assert!(
+        why.text.starts_with("waits for the queue `heavy` to be resumed (paused by ")
+            && why.text.ends_with(": \"the disk is full\")"),
+        "{why:?}"
+    );
+    let told = cli.neap(&["ps"]);
+    assert!(told.stdout.contains("the queue `heavy` to be resumed"), "{told:?}");
+    let unknown = cli.neap(&["pause", "--queue", "hevy"]);
+    assert!(unknown.code != 0 && unknown.stderr.contains("did you mean `heavy`?"), "{unknown:?}");
+    assert_eq!(cli.neap(&["resume", "--queue", "heavy"]).code, 0);
+    let told = cli.neap(&["wait", "heavy"]);
+    assert_eq!((normal(&told.stdout).as_str(), told.code), ("TIME heavy#1 ok SPAN\n", 0));
+}
+
+/// What is taken is taken from the database, so it has to be right after a crash as well.
+#[test]
+fn a_lock_is_held_across_the_death_of_the_host() {
+    let held =
+        "locks: db\non_host_death: keep\nrun: 'echo up > up; while ! [ -e go ]; do sleep 0.05; done'\n";
+    let cli = Cli::new().task("holds", held).task("wants", "locks: db\nrun: echo");
+    let server = cli.serve();
+    cli.neap(&["run", "-d", "holds"]);
+    cli.wait_for("up");
+    cli.neap(&["run", "-d", "wants"]);
+    server.kill();
+    let _server = cli.serve();
+    let why: Why = serde_json::from_str(&cli.neap(&["why", "wants#1/wants", "--json"]).stdout).unwrap();
+    assert!(why.text.starts_with("waits for the lock `db` (held by holds#1 for "), "{why:?}");
+    assert_eq!((why.because.len(), why.because[0].subject.as_str()), (1, "holds#1"));
+    let _: Vec<RunInfo> = serde_json::from_str(&cli.neap(&["ps", "--json"]).stdout).unwrap();
+    cli.write("go", "");
+    assert_eq!(cli.neap(&["wait", "holds", "wants"]).code, 0);
+    let (holds, wants) = (run(&cli, "holds"), run(&cli, "wants"));
+    assert!(holds.finished.unwrap() <= wants.started.unwrap(), "{holds:?} and {wants:?}");
+}
