@@ -84,6 +84,12 @@ const KNOWN: &[Known] = &[
         "a text may begin with `:` between brackets",
     ),
     more(
+        "while scanning a quoted scalar",
+        has_text_with_colon,
+        "{:\"}",
+        "a text may begin with `:` between brackets, and a quote inside of it is a letter",
+    ),
+    more(
         "tab character",
         |text| text.contains('\t'),
         "a: >-\n  \tb",
