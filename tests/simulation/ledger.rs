@@ -194,9 +194,8 @@ impl Ledger {
             }
             Event::RunPaused { run, .. } => assert!(self.held.insert(*run), "{run:?} paused twice"),
             Event::RunResumed { run, .. } => {
-                // Those of its jobs that wait begin to wait.
-                self.queued.iter_mut().filter(|(job, _)| job.run == *run).for_each(|(_, at)| *at = record.at);
                 assert!(self.held.remove(run), "{run:?} was not paused");
+                self.wait_anew(*run, record.at);
             }
             Event::RunCancelled { run, .. } => {
                 assert!(self.cancels.insert(*run), "{run:?} was cancelled twice");
@@ -204,7 +203,9 @@ impl Ledger {
                     self.hurried.insert(*run); // It has not begun, so nothing of it is spared.
                 }
                 self.cancelled.insert(*run);
-                self.held.remove(run);
+                if self.held.remove(run) {
+                    self.wait_anew(*run, record.at); // What tidies up after the others waited to be let go.
+                }
             }
             Event::HookAsked { .. }
             | Event::CleanupStarted { .. }
@@ -301,6 +302,12 @@ impl Ledger {
     /// Whether the run waits for its turn.
     pub(super) fn is_behind(&self, run: RunId) -> bool {
         self.behind.contains(&run)
+    }
+
+    /// The jobs of the run that are queued begin to wait.
+    fn wait_anew(&mut self, run: RunId, at: Moment) {
+        let queued = self.queued.range_mut(JobId { run, index: 0 }..=JobId { run, index: u32::MAX });
+        queued.for_each(|(_, since)| *since = at);
     }
 
     /// All attempts together have had their time.
