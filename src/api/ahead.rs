@@ -95,13 +95,9 @@ impl Sight<'_> {
 }
 
 fn info(run: Foreseen) -> AheadRun {
-    let schedule = run.schedule.map(|key| {
-        let prefix = format!("{}: ", run.task);
-        key.0.strip_prefix(&prefix).unwrap_or(&key.0).to_owned()
-    });
     AheadRun {
         task: run.task,
-        schedule,
+        schedule: run.schedule.map(|key| key.about().to_owned()),
         created: Time(run.created),
         started: run.started.map(Time),
         ended: run.ended.map(Time),

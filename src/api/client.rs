@@ -76,8 +76,7 @@ impl Client {
         path: &str,
         about: &[(&str, &str)],
     ) -> Result<T, ClientError> {
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(about).finish();
-        self.get(&format!("{path}?{query}")).await
+        self.get(&address(path, about)).await
     }
 
     /// Tells.
@@ -91,6 +90,19 @@ impl Client {
     ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).map_err(ClientError::Strange)?;
         self.request(Method::POST, path, body.into()).await
+    }
+
+    /// Tells about something that has to be named. Whatever the names hold, they are names.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn tell<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        about: &[(&str, &str)],
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.post(&address(path, about), body).await
     }
 
     /// Listens to what happens: after this place in the journal, about this run.
@@ -144,6 +156,11 @@ impl Client {
         });
         stream.map_err(ClientError::NoHost)
     }
+}
+
+fn address(path: &str, about: &[(&str, &str)]) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(about).finish();
+    format!("{path}?{query}")
 }
 
 fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {

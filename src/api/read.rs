@@ -366,10 +366,7 @@ fn blank(
 ) -> RunInfo {
     let (schedule, slot, retry_of) = match trigger {
         Trigger::Manual => (None, None, None),
-        Trigger::Schedule { key, slot } => {
-            let prefix = format!("{task}: ");
-            (Some(key.0.strip_prefix(&prefix).unwrap_or(&key.0).to_owned()), Some(Time(*slot)), None)
-        }
+        Trigger::Schedule { key, slot } => (Some(key.about().to_owned()), Some(Time(*slot)), None),
         Trigger::Retry { of } => (None, None, Some(*of)),
         Trigger::After { key, .. } => (Some(key.to_string()), None, None),
         Trigger::Task { .. } => (None, None, None),

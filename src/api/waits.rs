@@ -9,7 +9,7 @@ use crate::engine::{Question, State, Wait};
 pub fn wait_words(wait: &Wait, state: &State, job: JobId, now: Moment) -> String {
     match wait {
         Wait::Behind { run } => match state.runs.get(run) {
-            Some(run) => format!("{}#{} to end", run.plan.plan().task, run.number),
+            Some(run) => format!("{} to end", run.name()),
             None => "an older run to end".into(),
         },
         Wait::Needs(needs) => {

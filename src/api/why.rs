@@ -61,14 +61,17 @@ impl Sight<'_> {
             return Ok(self.run(id)?.map(|info| past(&info, job)));
         };
         let usuals = self.history.usual(&run.plan.plan().task)?;
-        let standing = Standing::of(&self.live.state, self.capacity);
-        let view = Going { sight: self, id, run, usuals: &usuals, standing: &standing };
+        let view = Going { sight: self, id, run, usuals: &usuals, standing: &self.standing() };
         let index =
             job.and_then(|job| (0..run.jobs.len() as u32).find(|&index| live_name(run, index) == job));
         Ok(Some(match index {
             Some(index) => view.job(index),
             None => view.whole(),
         }))
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::of(&self.live.state, self.capacity)
     }
 
     /// Why a task does not run now, or what its runs wait for.
@@ -86,9 +89,11 @@ impl Sight<'_> {
             });
         }
         let going: Vec<RunId> = self.live.state.runs_of(task).collect();
-        for &run in going.iter().take(TOLD) {
-            because.extend(self.why_run(run, None)?);
-        }
+        let (usuals, standing) = (self.history.usual(task)?, self.standing());
+        because.extend(going.iter().take(TOLD).filter_map(|&id| {
+            let run = self.live.state.runs.get(&id)?;
+            Some(Going { sight: self, id, run, usuals: &usuals, standing: &standing }.whole())
+        }));
         let paused = self.live.state.resting.get(task);
         if let Some(pause) = paused {
             because.push(Why {
@@ -146,7 +151,7 @@ fn past(info: &RunInfo, job: Option<&str>) -> Why {
             (None, state) => format!("ended: {}", state.word()),
         },
         since: info.finished,
-        because: some(unwell.map(|job| past(info, Some(&job.name))).collect()),
+        because: some(unwell, |job| past(info, Some(&job.name))),
         ..Why::default()
     }
 }
@@ -191,7 +196,7 @@ impl Going<'_> {
             state: state.into(),
             text,
             since: Some(Time(since)),
-            because: some(open.into_iter().map(|index| self.job(index)).collect()),
+            because: some(open.into_iter(), |index| self.job(index)),
             ..Why::default()
         }
     }
@@ -244,44 +249,37 @@ impl Going<'_> {
             Wait::Turn { group, going, .. } => {
                 let others = going.iter().filter_map(|run| self.sight.live.state.runs.get(run));
                 let what = format!("goes on, and so have {group} no room");
-                some(
-                    others
-                        .map(|run| Why {
-                            subject: run_name(run),
-                            state: "going".into(),
-                            text: what.clone(),
-                            since: Some(Time(run.created)),
-                            ..Why::default()
-                        })
-                        .collect(),
-                )
+                some(others, |run| Why {
+                    subject: run.name(),
+                    state: "going".into(),
+                    text: what.clone(),
+                    since: Some(Time(run.created)),
+                    ..Why::default()
+                })
             }
-            Wait::Needs(_) => some(self.front(index).into_iter().map(|index| self.job(index)).collect()),
+            Wait::Needs(_) => some(self.front(index).into_iter(), |index| self.job(index)),
             Wait::Cells { .. } => {
                 let cells = self.run.jobs[index as usize].cells.clone();
                 let open = cells.filter(|&cell| {
                     !matches!(self.run.jobs[cell as usize].phase, Phase::Waiting | Phase::Done(_))
                 });
-                some(open.map(|cell| self.job(cell)).collect())
+                some(open, |cell| self.job(cell))
             }
             Wait::Slot { queue, .. } => {
                 let state = &self.sight.live.state;
                 let holders = state.busy().iter().filter(|job| state.leaf(**job).sharing.queue == *queue);
-                some(holders.map(|&job| self.sight.holder(job, "has a slot")).collect())
+                some(holders, |&job| self.sight.holder(job, "has a slot"))
             }
             Wait::Lock { name, holders, kept_for } => {
-                let held = holders
-                    .iter()
-                    .map(|(job, _)| self.sight.holder(*job, &format!("holds the lock `{name}`")));
-                let kept =
-                    kept_for.map(|job| self.sight.holder(job, &format!("has the lock `{name}` before it")));
-                some(held.chain(kept).collect())
+                let held = holders.iter().map(|(job, _)| (*job, format!("holds the lock `{name}`")));
+                let kept = kept_for.map(|job| (job, format!("has the lock `{name}` before it")));
+                some(held.chain(kept), |(job, what)| self.sight.holder(job, &what))
             }
             Wait::Resource { name, .. } => {
                 let state = &self.sight.live.state;
                 let holders =
                     state.going().filter(|job| state.leaf(*job).sharing.resources.contains_key(name));
-                some(holders.map(|job| self.sight.holder(job, &format!("has a part of `{name}`"))).collect())
+                some(holders, |job| self.sight.holder(job, &format!("has a part of `{name}`")))
             }
             Wait::Paused(_)
             | Wait::QueuePaused { .. }
@@ -315,7 +313,7 @@ impl Going<'_> {
     }
 
     fn name(&self) -> String {
-        run_name(self.run)
+        self.run.name()
     }
 
     fn called(&self, index: u32) -> String {
@@ -339,17 +337,13 @@ impl Sight<'_> {
     }
 }
 
-fn run_name(run: &Run) -> String {
-    format!("{}#{}", run.plan.plan().task, run.number)
-}
-
-/// Not more than anybody reads.
-fn some(mut all: Vec<Why>) -> Vec<Why> {
-    let more = all.len().saturating_sub(TOLD);
-    all.truncate(TOLD);
+/// Tells of not more than anybody reads; the others are counted.
+fn some<T>(mut all: impl Iterator<Item = T>, tell: impl FnMut(T) -> Why) -> Vec<Why> {
+    let mut told: Vec<Why> = all.by_ref().take(TOLD).map(tell).collect();
+    let more = all.count();
     if more > 0 {
         let text = "not told here".to_owned();
-        all.push(Why { subject: format!("{more} more"), state: "more".into(), text, ..Why::default() });
+        told.push(Why { subject: format!("{more} more"), state: "more".into(), text, ..Why::default() });
     }
-    all
+    told
 }

@@ -10,6 +10,7 @@ use super::see::{See, block_on};
 use crate::api::{Rest, RunInfo};
 use crate::base::{RunId, TaskName};
 use crate::engine::Author;
+use crate::host::{CommandError, Host};
 use crate::store::{RunFilter, RunStatus};
 use std::process::ExitCode;
 
@@ -79,11 +80,11 @@ async fn schedules(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     match see.host() {
-        Some(host) => {
-            let verb = if rest { "pause" } else { "resume" };
-            host.post::<()>(&format!("/api/v1/{verb}?task={task}"), &wish).await?;
+        Some(host) => host.tell::<()>(path(rest), &[("task", task.as_str())], &wish).await?,
+        None => {
+            let (by, reason) = (wish.by.unwrap_or_else(Author::host), wish.reason);
+            without_host(project, async |host| host.rest(task.clone(), rest, by, reason).await).await?;
         }
-        None => without_host(project, &task, rest, wish).await?,
     }
     if output.json {
         output.print_json(&serde_json::json!({ "task": task, "paused": rest }))?;
@@ -109,18 +110,11 @@ async fn one_queue(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     match see.host() {
-        Some(host) => {
-            let verb = if rest { "pause" } else { "resume" };
-            host.post::<()>(&format!("/api/v1/{verb}?queue={}", encoded(queue)), &wish).await?;
-        }
+        Some(host) => host.tell::<()>(path(rest), &[("queue", queue)], &wish).await?,
         None => {
-            // It is only written down; the next host keeps to it.
-            let reach = Reach::own(project.host(), None).await?;
-            let Reach::Own(host) = &reach else { return Ok(ExitCode::SUCCESS) };
-            let by = wish.by.unwrap_or_else(Author::host);
-            let done = host.rest_queue(queue.to_owned(), rest, by, wish.reason).await;
-            reach.close().await;
-            done?;
+            let (by, reason) = (wish.by.unwrap_or_else(Author::host), wish.reason);
+            without_host(project, async |host| host.rest_queue(queue.to_owned(), rest, by, reason).await)
+                .await?;
         }
     }
     if output.json {
@@ -132,21 +126,18 @@ async fn one_queue(
     Ok(ExitCode::SUCCESS)
 }
 
-/// For the query of an address.
-fn encoded(text: &str) -> String {
-    let one = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(one).collect()
+fn path(rest: bool) -> &'static str {
+    if rest { "/api/v1/pause" } else { "/api/v1/resume" }
 }
 
 /// It is only written down; the next host keeps to it.
-async fn without_host(project: &Project, task: &TaskName, rest: bool, wish: Rest) -> Result<(), Failure> {
+async fn without_host(
+    project: &Project,
+    write: impl AsyncFnOnce(&Host) -> Result<(), CommandError>,
+) -> Result<(), Failure> {
     let reach = Reach::own(project.host(), None).await?;
     let Reach::Own(host) = &reach else { return Ok(()) };
-    let by = wish.by.unwrap_or_else(Author::host);
-    let done = host.rest(task.clone(), rest, by, wish.reason).await;
+    let done = write(host).await;
     reach.close().await;
     Ok(done?)
 }

@@ -52,20 +52,9 @@ impl See {
         let history = History::open_or_empty(&self.state_dir)?;
         let mut state = State::default();
         state.cursors = history.cursors()?;
-        state.resting = history
-            .paused()?
-            .into_iter()
-            .map(|(task, pause)| {
-                (task, crate::engine::Pause { by: pause.by, reason: pause.reason, since: pause.at })
-            })
-            .collect();
-        let pause = |pause: crate::store::Pause| crate::engine::Pause {
-            by: pause.by,
-            reason: pause.reason,
-            since: pause.at,
-        };
+        state.resting = history.paused()?.into_iter().map(|(task, pause)| (task, pause.into())).collect();
         state.paused_queues =
-            history.paused_queues()?.into_iter().map(|(queue, found)| (queue, pause(found))).collect();
+            history.paused_queues()?.into_iter().map(|(queue, pause)| (queue, pause.into())).collect();
         let live = Live { state: state.replay(&history.unfinished()?), ..Live::default() };
         let files = Files { live, history, definitions: definitions(&self.root) };
         Ok(self.files.get_or_init(|| files))

@@ -275,7 +275,7 @@ impl<'t> TaskFile<'t> {
     fn turns(&self, checker: &mut Checker, params: &[Param]) -> Turns {
         let concurrency = self.concurrency.as_ref();
         Turns {
-            max_instances: self.max_instances.as_ref().and_then(|field| turns::max_instances(checker, field)),
+            max_instances: self.max_instances.as_ref().and_then(|field| turns::count(checker, field)),
             concurrency: concurrency
                 .and_then(|field| turns::concurrency(checker, field.value, params, &ROOT)),
         }

@@ -131,12 +131,8 @@ fn with_params(text: &str, params: &Params) -> String {
     template.pieces.iter().map(piece).collect()
 }
 
-/// `max_instances`.
-pub(super) fn max_instances(checker: &mut Checker, field: &Field<'_>) -> Option<u32> {
-    count(checker, field)
-}
-
-fn count(checker: &mut Checker, field: &Field<'_>) -> Option<u32> {
+/// How many runs go on at once.
+pub(super) fn count(checker: &mut Checker, field: &Field<'_>) -> Option<u32> {
     let count = checker.integer(field.value, field.key, 1..=10_000)?;
     Some(u32::try_from(count).expect("the range was checked"))
 }

@@ -337,6 +337,14 @@ impl Trigger {
             Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => None,
         }
     }
+
+    /// The moment of a schedule that it stands for.
+    pub fn slot(&self) -> Option<Moment> {
+        match self {
+            Trigger::Schedule { slot, .. } => Some(*slot),
+            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } | Trigger::After { .. } => None,
+        }
+    }
 }
 
 /// Names one schedule of one task for ever: the task, the normalised expression and the zone.
@@ -351,6 +359,11 @@ impl ScheduleKey {
     /// The task whose schedule it is.
     pub fn task(&self) -> &str {
         self.0.split_once(": ").map_or(&self.0, |(task, _)| task)
+    }
+
+    /// Which of its schedules it is: what stands behind the task.
+    pub fn about(&self) -> &str {
+        self.0.split_once(": ").map_or(&self.0, |(_, about)| about)
     }
 }
 

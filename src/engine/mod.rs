@@ -153,7 +153,8 @@ impl Engine {
     /// The next moment at which an [`Input::Tick`] would change anything.
     pub fn next_deadline(&self) -> Option<Moment> {
         let job = self.state.first_deadline().map(|(at, _)| at);
-        [job, self.timers.next(), self.next_overdue()].into_iter().flatten().min()
+        let overdue = self.state.first_overdue().map(|(at, _)| at);
+        [job, self.timers.next(), overdue].into_iter().flatten().min()
     }
 
     fn emit(&mut self, event: Event) {

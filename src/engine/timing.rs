@@ -1,7 +1,7 @@
 //! When a job may start by the clock, and when the time of all its attempts together is over.
 
 use super::Engine;
-use crate::base::{JobId, Moment};
+use crate::base::JobId;
 use crate::engine::{Cause, Event, Outcome, Phase, StopCause};
 
 impl Engine {
@@ -43,10 +43,5 @@ impl Engine {
     pub(super) fn is_overdue(&self, job: JobId) -> bool {
         let until = self.state.job(job).started.zip(self.leaf(job).timeout_total);
         until.is_some_and(|(started, total)| started + total <= self.now)
-    }
-
-    /// When the next job is overdue.
-    pub(super) fn next_overdue(&self) -> Option<Moment> {
-        self.state.first_overdue().map(|(at, _)| at)
     }
 }

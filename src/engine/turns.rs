@@ -7,7 +7,7 @@
 use super::Engine;
 use crate::base::{JobId, RunId};
 use crate::definition::{GroupName, OnConflict, RunGroup};
-use crate::engine::{Event, Refused, Run, RunPhase, SlotSkip, State, Submission, Trigger};
+use crate::engine::{Event, Refused, Run, RunPhase, SlotSkip, State, Submission};
 
 /// Which of those in the way are cancelled for a new run.
 enum Way {
@@ -16,10 +16,10 @@ enum Way {
 }
 
 impl State {
-    /// Whether one more run of this group may begin before all that wait.
-    fn has_room(&self, group: &RunGroup) -> bool {
+    /// Whether one more run of this group may begin now, and this is the one: of those that wait, or a new one.
+    pub(super) fn is_next(&self, group: &RunGroup, run: Option<RunId>) -> bool {
         let going = self.crowd(&group.name).map_or(0, |crowd| crowd.going.len());
-        going < group.limit as usize && self.first_waiting(&group.name).is_none()
+        going < group.limit as usize && self.first_waiting(&group.name) == run
     }
 
     /// The run of a group that waits longest, is not paused, and waits for nothing else.
@@ -35,11 +35,8 @@ impl State {
     }
 
     /// Whether it is the turn of a run that waits.
-    fn may_begin(&self, run: RunId) -> bool {
-        self.runs[&run].plan.plan().groups.iter().all(|group| {
-            let going = self.crowd(&group.name).map_or(0, |crowd| crowd.going.len());
-            going < group.limit as usize && self.first_waiting(&group.name) == Some(run)
-        })
+    pub(super) fn may_begin(&self, run: RunId) -> bool {
+        self.runs[&run].plan.plan().groups.iter().all(|group| self.is_next(group, Some(run)))
     }
 }
 
@@ -48,33 +45,27 @@ impl Engine {
     pub(super) fn refuse(&mut self, submission: &Submission) -> bool {
         let plan = submission.plan.plan();
         let crowded = plan.groups.iter().find(|group| {
-            matches!(group.on_conflict, OnConflict::Skip | OnConflict::Fail) && !self.state.has_room(group)
+            matches!(group.on_conflict, OnConflict::Skip | OnConflict::Fail)
+                && !self.state.is_next(group, None)
         });
         let Some(group) = crowded else { return false };
         let first =
             self.state.crowd(&group.name).and_then(|crowd| crowd.going.iter().chain(&crowd.waiting).next());
         let Some(&run) = first else { return false };
         let (group, fails) = (group.name.clone(), group.on_conflict == OnConflict::Fail);
-        match &submission.trigger {
-            Trigger::Schedule { key, slot } => {
-                let why = SlotSkip::Crowded { run, group };
-                self.emit(Event::SlotSkipped { key: key.clone(), slot: *slot, why });
-            }
-            Trigger::After { key, .. } => {
-                let why = SlotSkip::Crowded { run, group };
-                self.emit(Event::SlotSkipped { key: key.clone(), slot: self.now, why });
-            }
-            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {
-                let (task, by) = (plan.task.clone(), submission.by.clone());
-                self.emit(Event::RunRefused(Box::new(Refused { task, by, group, run, fails })));
-            }
+        if let Some(key) = submission.trigger.schedule() {
+            let slot = submission.trigger.slot().unwrap_or(self.now);
+            self.emit(Event::SlotSkipped { key: key.clone(), slot, why: SlotSkip::Crowded { run, group } });
+        } else {
+            let (task, by) = (plan.task.clone(), submission.by.clone());
+            self.emit(Event::RunRefused(Box::new(Refused { task, by, group, run, fails })));
         }
         true
     }
 
     /// Whether a new run must wait for its turn.
     pub(super) fn must_wait(&self, submission: &Submission) -> bool {
-        !submission.plan.plan().groups.iter().all(|group| self.state.has_room(group))
+        !submission.plan.plan().groups.iter().all(|group| self.state.is_next(group, None))
     }
 
     /// Cancels the runs that a new one, which waits, takes the place of.
@@ -104,7 +95,7 @@ impl Engine {
         let (by, name) = (self.state.runs[&run].by.clone(), self.state.runs[&run].name());
         for other in others {
             // One that is being cancelled already ends by itself.
-            let is_ending = |found: &crate::engine::Run| matches!(found.phase, RunPhase::Cancelling { .. });
+            let is_ending = |found: &Run| matches!(found.phase, RunPhase::Cancelling { .. });
             if self.state.runs.get(&other).is_some_and(|found| !is_ending(found)) {
                 self.cancel(other, by.clone(), Some(format!("replaced by {name}")), false);
             }

@@ -130,8 +130,7 @@ impl State {
         let wait = |group: &RunGroup| {
             let crowd = self.crowd(&group.name)?;
             let ahead = crowd.waiting.range(..id).count();
-            let is_full =
-                crowd.going.len() >= group.limit as usize || self.first_waiting(&group.name) != Some(id);
+            let is_full = !self.is_next(group, Some(id));
             let going = crowd.going.iter().copied().collect();
             is_full.then(|| Wait::Turn { group: group.name.clone(), limit: group.limit, going, ahead })
         };

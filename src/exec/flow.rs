@@ -72,7 +72,7 @@ impl Flow {
     /// `copy` gets what goes to standard output, as the log does. `stamps` notes when the log was written.
     pub(super) fn new(
         log: File,
-        stamps: Option<Stamps>,
+        stamps: Stamps,
         copy: Option<File>,
         watch_lines: bool,
         masks: &Masks,
@@ -84,7 +84,7 @@ impl Flow {
             lines: watch_lines.then(Splitter::default),
         };
         let streams = [course(Stream::Stdout, copy.map(Drain::new)), course(Stream::Stderr, None)];
-        Flow { log: Drain::new(log), stamps, streams, masked: Vec::new() }
+        Flow { log: Drain::new(log), stamps: Some(stamps), streams, masked: Vec::new() }
     }
 
     /// Takes a piece of standard output (0) or standard error (1).

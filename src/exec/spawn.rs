@@ -212,7 +212,7 @@ fn written(
         Target::Pipe(end) => (None, Some(writing_end(end.as_ref()).map_err(Failure::Pipe)?)),
     };
     let stamps = Stamps::beside(&start.log);
-    let mut channels = Channels::new(Flow::new(log, Some(stamps), copy, start.watch_lines, &start.masks));
+    let mut channels = Channels::new(Flow::new(log, stamps, copy, start.watch_lines, &start.masks));
     // With secrets each stream is masked by itself: between two halves of one, something else might come.
     let is_merged = matches!(target, Target::Log)
         && start.log_mode == LogMode::Merged

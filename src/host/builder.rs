@@ -1,7 +1,7 @@
 //! How a host comes up: the definitions, the store, what the last host left, and the runners.
 
 use crate::definition::{OnHostDeath, Source};
-use crate::engine::{Engine, Event, Pause, Record, State};
+use crate::engine::{Engine, Event, Record, State};
 use crate::exec::{FunctionError, Functions, LocalProcesses, Router, TaskContext};
 use crate::host::actions;
 use crate::host::bodies::Bodies;
@@ -216,22 +216,14 @@ impl Builder {
 
 /// The state to start from.
 fn replay(recovered: Recovered, mode: Mode) -> State {
-    let resting = recovered
-        .paused
-        .into_iter()
-        .map(|(task, pause)| (task, Pause { by: pause.by, reason: pause.reason, since: pause.at }));
     let mut blank = State::default();
     blank.next_run = recovered.next_run;
     blank.numbers = recovered.numbers;
     blank.cursors = recovered.cursors;
     blank.latest = recovered.latest;
     blank.streaks = recovered.streaks;
-    blank.resting = resting.collect();
-    let queues = recovered
-        .queues
-        .into_iter()
-        .map(|(queue, pause)| (queue, Pause { by: pause.by, reason: pause.reason, since: pause.at }));
-    blank.paused_queues = queues.collect();
+    blank.resting = recovered.paused.into_iter().map(|(task, pause)| (task, pause.into())).collect();
+    blank.paused_queues = recovered.queues.into_iter().map(|(queue, pause)| (queue, pause.into())).collect();
     let mut records = recovered.records;
     if mode == Mode::Run {
         let bound: std::collections::BTreeSet<_> = records.iter().filter_map(bound_run).collect();

@@ -133,7 +133,7 @@ impl Inner {
             let folder = self.artifacts_of(attempt, leaf.name.seen_from(&plan.task));
             env.push((OsString::from(ARTIFACTS), folder.into_os_string()));
         }
-        if let Trigger::Schedule { slot, .. } = &run.trigger {
+        if let Some(slot) = run.trigger.slot() {
             env.push(text("NEAP_SCHEDULED_AT", slot.to_string()));
         }
         env

@@ -8,7 +8,7 @@ use crate::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use crate::definition::{Catalog, Stop};
 use crate::engine::{
     Answer, Capacity, Effect, Engine, Event, Exit, Input, Order, Phase, Preparation, ScheduleKey, SlotSkip,
-    State, Trigger,
+    State,
 };
 use crate::store::Usuals;
 use std::collections::{BTreeMap, BTreeSet};
@@ -210,10 +210,7 @@ impl World<'_> {
 
     fn note(&mut self, now: Moment, event: &Event) {
         if let Event::RunCreated(new) = event {
-            let key = match &new.trigger {
-                Trigger::Schedule { key, .. } | Trigger::After { key, .. } => Some(key.clone()),
-                Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => None,
-            };
+            let key = new.trigger.schedule().cloned();
             self.found.places.insert(new.run, self.found.forecast.runs.len());
             self.found.forecast.runs.push(fresh(new.plan.plan().task.clone(), key, now));
         } else if let Event::JobQueued { job } = event {
@@ -229,9 +226,7 @@ impl World<'_> {
                 run.ended = Some(now);
             }
         } else if let Event::SlotSkipped { key, why, .. } = event
-            // The name of a schedule begins with that of its task.
-            && let Some((task, _)) = key.0.split_once(": ")
-            && let Ok(task) = TaskName::new(task)
+            && let Ok(task) = TaskName::new(key.task())
         {
             let skipped = Some(why.clone());
             self.found.forecast.runs.push(Foreseen { skipped, ..fresh(task, Some(key.clone()), now) });

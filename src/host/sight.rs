@@ -136,10 +136,7 @@ pub(super) struct AboutRun<'r> {
 impl AboutRun<'_> {
     /// Its date is the one of its slot, if it has one, in the zone of the host.
     pub(super) fn readable(&self, settings: &Settings) -> Value {
-        let slot = match self.trigger {
-            Trigger::Schedule { slot, .. } => Some(*slot),
-            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } | Trigger::After { .. } => None,
-        };
+        let slot = self.trigger.slot();
         let civil = settings.timezone.civil(slot.unwrap_or(self.created));
         json!({
             "id": self.identity.map(|(id, _)| id.to_string()),

@@ -5,7 +5,7 @@
 use super::columns::{Count, Json};
 use super::{Seq, StoreError};
 use crate::base::{Moment, TaskName};
-use crate::engine::{Author, Event, Record, ScheduleKey};
+use crate::engine::{self, Author, Event, Record, ScheduleKey};
 use crate::plan::Plan;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,12 @@ pub struct Pause {
     pub by: Author,
     /// Why, in their words.
     pub reason: Option<String>,
+}
+
+impl From<Pause> for engine::Pause {
+    fn from(Pause { at, by, reason }: Pause) -> engine::Pause {
+        engine::Pause { by, reason, since: at }
+    }
 }
 
 impl Recovered {

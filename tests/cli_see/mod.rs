@@ -10,7 +10,7 @@ use neap::host::RunRequest;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
-use support::Project;
+use support::{Project, started};
 
 const NIGHTLY: &str = "
 description: Dump and upload
@@ -166,16 +166,13 @@ async fn what_goes_on_is_seen_and_followed() {
         "gate",
         "tasks: { wait: { run: 'echo begun; cat gate; echo done' }, then: { depends_on: wait, run: echo end } }",
     )]);
-    let made = std::process::Command::new("mkfifo").arg(project.root().join("gate")).status().unwrap();
-    assert!(made.success());
+    project.fifo("gate");
     let host = project.host().await;
     let stop = tokio_util::sync::CancellationToken::new();
     let mut feed = host.listen();
     let serving = tokio::spawn(neap::api::serve(host.clone(), stop.clone()));
     let run = host.submit(RunRequest::new("gate", "anna")).await.unwrap();
-    while !matches!(feed.next().await.unwrap().as_deref(), Some(neap::host::Happening::Event { record, .. })
-        if matches!(record.event, neap::engine::Event::AttemptStarted { .. }))
-    {}
+    started(&mut feed).await;
     let mut follower = project.command(&["logs", "-f", "gate"]);
     let mut follower = follower.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(follower.stdout.take().unwrap());
@@ -229,14 +226,11 @@ async fn a_task_that_rests_says_who_and_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_carries_on_is_said_when_no_host_is_up() {
     let project = Project::new(&[("gate", "run: cat gate")]);
-    let made = std::process::Command::new("mkfifo").arg(project.root().join("gate")).status().unwrap();
-    assert!(made.success());
+    project.fifo("gate");
     let host = project.host().await;
     let mut feed = host.listen();
     host.submit(RunRequest::new("gate", "anna")).await.unwrap();
-    while !matches!(feed.next().await.unwrap().as_deref(), Some(neap::host::Happening::Event { record, .. })
-        if matches!(record.event, neap::engine::Event::AttemptStarted { .. }))
-    {}
+    started(&mut feed).await;
     // This host has no socket, as that of a command in another terminal.
     let held = project.neap(&["ps"]);
     assert!(held.out.contains("gate#1\t") && held.err.contains("carries out its own work"), "{held:?}");

@@ -35,6 +35,12 @@ impl Project {
         self.0.path()
     }
 
+    /// Makes a place that holds up whoever reads it.
+    pub(crate) fn fifo(&self, name: &str) {
+        let made = Command::new("mkfifo").arg(self.root().join(name)).status().unwrap();
+        assert!(made.success());
+    }
+
     pub(crate) async fn host(&self) -> Host {
         self.host_with(2).await
     }

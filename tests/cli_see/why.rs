@@ -13,15 +13,10 @@ tasks:
   report: { depends_on: check, run: echo }
 ";
 
-fn fifo(project: &Project) {
-    let made = std::process::Command::new("mkfifo").arg(project.root().join("gate")).status().unwrap();
-    assert!(made.success());
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_is_followed_to_what_holds_it_up() {
     let project = Project::new(&[("gate", GATE), ("other", "run: echo"), ("idle", "run: echo")]);
-    fifo(&project);
+    project.fifo("gate");
     let host = project.host_with(1).await;
     let stop = tokio_util::sync::CancellationToken::new();
     let mut feed = host.listen();
@@ -104,7 +99,7 @@ async fn what_does_not_run_says_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_may_not_begin_says_for_what_it_waits() {
     let project = Project::new(&[("gate", "max_instances: 1\nrun: cat gate")]);
-    fifo(&project);
+    project.fifo("gate");
     let host = project.host().await;
     let mut feed = host.listen();
     let first = host.submit(RunRequest::new("gate", "anna")).await.unwrap();
@@ -127,7 +122,7 @@ async fn what_was_learned_says_when_it_ends() {
     fs::write(project.root().join("gate"), "").unwrap();
     project.past(&["gate", "gate"]).await;
     fs::remove_file(project.root().join("gate")).unwrap();
-    fifo(&project);
+    project.fifo("gate");
     let host = project.host().await;
     let mut feed = host.listen();
     let run = host.submit(RunRequest::new("gate", "anna")).await.unwrap();

@@ -77,8 +77,8 @@ impl Engine {
         let oldest = self.state.oldest_run_of(task);
         if let Some(run) = oldest.filter(|run| self.state.runs[run].is_behind) {
             self.emit(Event::RunReleased { run });
-            // What belongs to groups has to wait for its turn there as well.
-            if self.state.runs[&run].plan.plan().groups.is_empty() {
+            // What belongs to groups may have to wait for its turn there as well.
+            if self.state.may_begin(run) {
                 self.emit(Event::RunBegan { run });
                 self.consider_all(run);
             }

@@ -7,7 +7,7 @@ use crate::engine::{RunOutcome, ScheduleKey};
 impl State {
     /// The oldest unfinished run of a task.
     pub fn oldest_run_of(&self, task: &TaskName) -> Option<RunId> {
-        self.by_task.get(task)?.first().copied()
+        self.runs_of(task).next()
     }
 
     /// The unfinished runs of a task, the oldest first.
