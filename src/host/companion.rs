@@ -18,6 +18,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 /// Calls that may wait. Questions are one at a time; the rest are remarks that a slow script may miss.
 const CALLS: usize = 64;
@@ -92,6 +93,8 @@ struct Actor {
     context: Arc<Context>,
     notes: Notes,
     feeds: Arc<Mutex<Vec<OutputFeed>>>,
+    /// What carries on the decisions about the output, until its last line.
+    watchers: Vec<JoinHandle<()>>,
     log: PathBuf,
 }
 
@@ -122,7 +125,8 @@ impl Inner {
         companions.insert(job, Arc::clone(&companion));
         drop(companions);
         let notes = self.take_notes(attempt, log.clone());
-        let actor = Actor { inner: Arc::clone(self), job, hooks, attempt, context, notes, feeds, log };
+        let inner = Arc::clone(self);
+        let actor = Actor { inner, job, hooks, attempt, context, notes, feeds, watchers: Vec::new(), log };
         self.tasks.spawn(actor.serve(queue));
         Some(companion)
     }
@@ -199,6 +203,7 @@ impl Actor {
                     let _ = reply.send(decision.unwrap_or_default());
                 }
                 Call::Clean { outcome, reply } => {
+                    self.hear_all().await;
                     let _ = reply.send(self.tell_all(Hook::Cleanup, outcome).await);
                 }
                 Call::Farewell { outcome, event } => {
@@ -221,13 +226,28 @@ impl Actor {
         }
         let answer = match question {
             Question::Before => self.before(about).await,
-            Question::Success => self.success(about).await,
-            Question::Retry => self.retry(about).await,
+            Question::Success => {
+                self.hear_all().await;
+                self.success(about).await
+            }
+            Question::Retry => {
+                self.hear_all().await;
+                self.retry(about).await
+            }
             // This one is a matter of the definition, and no hook hears it.
             Question::Repeat => Answer::NoOpinion,
         };
         // A host that is stopping asks again at its next start.
         let _ = self.inner.tell(Input::Answered { attempt, question, answer }).await;
+    }
+
+    /// Waits until the scripts know the output to its last line: what they say at the end may rest on it. The feeds are
+    /// closed, and the budgets of a script bound how long that takes.
+    async fn hear_all(&mut self) {
+        for watcher in self.watchers.drain(..) {
+            // One that panicked has nothing more to say.
+            let _ = watcher.await;
+        }
     }
 
     /// Another attempt has another context, another log and scripts as they are now.
@@ -322,7 +342,7 @@ impl Actor {
         problems
     }
 
-    fn connect_output(&self) {
+    fn connect_output(&mut self) {
         let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.clear();
         for file in &self.hooks {
@@ -332,7 +352,7 @@ impl Actor {
                 feeds.push(feed);
                 let watcher =
                     follow_output(Arc::clone(&self.inner), self.attempt, decisions, self.log.clone());
-                self.inner.tasks.spawn(watcher);
+                self.watchers.push(self.inner.tasks.spawn(watcher));
             }
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod support;
 
 use neap::engine::RunOutcome;
 use neap::host::{Host, Mode, RunRequest};
+use std::time::Duration;
 use support::Project;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +30,7 @@ async fn a_pipeline_runs_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hooks_decide_watch_and_tidy_up() {
     let project = Project::new()
-        .task("job", "{ run: 'echo step 1 of 4; echo $EXTRA; mkdir -p scratch; echo x > scratch/f', hooks: h.lua, retry: 2 }")
+        .task("job", "{ run: 'mkdir -p scratch; echo x > scratch/f; echo $EXTRA; echo step 1 of 4; until [ -e seen ]; do sleep 0.01; done; echo step 2 of 4', hooks: h.lua, retry: 2 }")
         .script(
             "h.lua",
             "
@@ -40,36 +41,33 @@ async fn hooks_decide_watch_and_tidy_up() {
             end
             function M.output(ctx, ev)
               local n, of = ev.line:match('step (%d+) of (%d+)')
-              if n then return { progress = 100 * n / of } end
+              if n then M.step = n; return { progress = 100 * n / of } end
             end
             function M.success(ctx, ev)
-              if ctx.attempt.number == 1 then return { fail = 'not yet convinced' } end
+              if M.step ~= '4' then return { fail = 'not done, only step ' .. M.step } end
             end
-            function M.cleanup(ctx, ev) neap.log.info('cleaned after ' .. ev.outcome) end
+            function M.cleanup(ctx, ev) neap.log.info('cleaned after ' .. ev.outcome .. ' at step ' .. M.step) end
             return M
             ",
         );
     let host = project.open(Mode::Serve).await;
     let mut feed = host.listen();
     let run = host.submit(RunRequest::new("job", "me")).await.unwrap();
-    assert!(matches!(host.wait(run).await, Some(RunOutcome::Failed { root: 0 })));
-    let mut progress = None;
-    while let Ok(Some(happening)) = feed.next().await {
-        match &*happening {
-            neap::host::Happening::Progress { progress: seen, .. } => progress = Some(seen.percent),
-            neap::host::Happening::Event { record, .. }
-                if matches!(record.event, neap::engine::Event::RunFinished { .. }) =>
-            {
-                break;
+    let first = async {
+        loop {
+            if let neap::host::Happening::Progress { progress, .. } = &*feed.next().await.unwrap().unwrap() {
+                break progress.percent;
             }
-            _ => {}
         }
-    }
-    assert_eq!(progress, Some(25.0));
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(20), first).await, Ok(25.0));
+    std::fs::write(project.root().join("seen"), "").unwrap();
+    let Some(RunOutcome::Failed { root: 0 }) = host.wait(run).await else { panic!("it has succeeded") };
     assert!(!project.root().join("scratch").exists(), "what the hook owed was not tidied up");
     let log = project.log(run, "job", 1);
     assert!(log.contains("from the hook\n"), "{log}");
-    assert!(log.contains("neap | info: cleaned after failed"), "{log}");
+    // What is asked at the end knows the last line.
+    assert!(log.contains("neap | info: cleaned after failed at step 2\n"), "{log}");
     host.shutdown().await;
 }
 
