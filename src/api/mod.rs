@@ -25,7 +25,7 @@ pub use select::{SelectError, Selected, Selector};
 pub use server::{Follow, SOCKET, ServeError, serve};
 pub use types::{
     AttemptInfo, Cancel, Decide, FireInfo, HostInfo, JobInfo, PauseInfo, Prio, RecentInfo, Refusal, Rest,
-    RetryRequest, RunInfo, RunState, TaskInfo, Time,
+    RetryRequest, RunInfo, RunState, Submitted, TaskInfo, Time,
 };
 pub use waits::{priority_word, wait_words};
 pub use why::Why;

@@ -151,6 +151,7 @@ impl Sight<'_> {
         RunInfo {
             state,
             why,
+            key: run.key.clone(),
             priority: run.priority,
             params: plan.params.clone(),
             definition: plan.definition.to_string(),
@@ -383,6 +384,7 @@ fn blank(
         retry_of,
         by: crate::engine::Author(by.clone()),
         reason,
+        key: None,
         priority: None,
         params: BTreeMap::new(),
         definition: String::new(),
@@ -421,6 +423,7 @@ fn past_run(row: &RunRow, plan: &Plan, jobs: &[JobRow], now: Moment) -> RunInfo 
     let started = jobs.iter().filter_map(|job| job.started).min();
     RunInfo {
         state: row.outcome.as_ref().map_or(RunState::Running, state_word),
+        key: row.key.clone(),
         params: plan.params.clone(),
         definition: plan.definition.to_string(),
         started: started.map(Time),

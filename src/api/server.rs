@@ -7,7 +7,7 @@ pub use follow::Follow;
 use super::occupancy;
 use crate::api::{
     Cancel, Decide, HostInfo, Prio, Refusal, Rest, RetryRequest, RunInfo, SelectError, Selected, Selector,
-    Sight,
+    Sight, Submitted,
 };
 use crate::base::{RunId, TaskName};
 use crate::engine::Author;
@@ -204,7 +204,8 @@ impl From<SubmitError> for Denial {
             }
             SubmitError::StillGoing(_) | SubmitError::NothingFailed(_) => StatusCode::CONFLICT,
             SubmitError::Refused { .. } => StatusCode::LOCKED,
-            SubmitError::Params(_) => StatusCode::BAD_REQUEST,
+            SubmitError::KeyTaken { .. } => StatusCode::CONFLICT,
+            SubmitError::Params(_) | SubmitError::Key { .. } => StatusCode::BAD_REQUEST,
             SubmitError::Broken { .. } | SubmitError::Plan(_) => StatusCode::UNPROCESSABLE_ENTITY,
             SubmitError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             SubmitError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
@@ -365,11 +366,12 @@ async fn wait(State(doors): Door, UrlPath(id): UrlPath<String>) -> Answer<RunInf
     found(&doors.host, run).await
 }
 
-async fn submit(State(doors): Door, Json(mut request): Json<RunRequest>) -> Answer<RunInfo> {
+async fn submit(State(doors): Door, Json(mut request): Json<RunRequest>) -> Answer<Submitted> {
     // A run belongs to the host that has it, not to the program that asked over the wire.
     request.bound = false;
-    let run = doors.host.submit(request).await?;
-    found(&doors.host, run).await
+    let submitted = doors.host.submit_once(request).await?;
+    let Json(run) = found(&doors.host, submitted.run).await?;
+    Ok(Json(Submitted { run, is_repeated: !submitted.is_new }))
 }
 
 async fn retry(

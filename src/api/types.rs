@@ -9,6 +9,7 @@ use crate::host::{Progress, RetryScope};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A moment as people and machines read it: `2026-11-21T02:13:06.120Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +63,9 @@ pub struct RunInfo {
     /// Why, in their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The name that the asker chose for it: asking again under it gives this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Arc<str>>,
     /// The priority that somebody gave to all of its jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
@@ -409,6 +413,17 @@ pub struct Rest {
     /// Who.
     #[serde(default)]
     pub by: Option<Author>,
+}
+
+/// What became of a wish for a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// The run.
+    #[serde(flatten)]
+    pub run: RunInfo,
+    /// Its key was used before, and the run was there already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_repeated: bool,
 }
 
 /// A wish for another go at a run.

@@ -166,6 +166,9 @@ pub(crate) struct Run {
     /// Run jobs although they are up to date
     #[arg(long)]
     pub(crate) force: bool,
+    /// Start nothing when this task was asked for with this key before, and show that run
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
     /// Only say what would run, in which order
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -65,11 +65,12 @@ impl From<SelectError> for Failure {
 impl From<SubmitError> for Failure {
     fn from(error: SubmitError) -> Failure {
         let code = match &error {
-            SubmitError::NoTask { .. } | SubmitError::Params(_) => USAGE,
+            SubmitError::NoTask { .. } | SubmitError::Params(_) | SubmitError::Key { .. } => USAGE,
             SubmitError::NoRun(_)
             | SubmitError::NoJob { .. }
             | SubmitError::NothingFailed(_)
-            | SubmitError::StillGoing(_) => FINDINGS,
+            | SubmitError::StillGoing(_)
+            | SubmitError::KeyTaken { .. } => FINDINGS,
             SubmitError::Refused { .. } => NOT_STARTED,
             SubmitError::Broken { .. }
             | SubmitError::Plan(_)

@@ -30,7 +30,7 @@ pub(crate) fn exec(directory: Option<&Path>, args: args::Exec, output: &Output) 
         let mut request = RunRequest::new(name.as_str(), whoami());
         request.reason = args.reason;
         match reach.submit(request).await {
-            Ok(run) => follow(reach, run, Show::Bare, &mut signals, output).await,
+            Ok(submitted) => follow(reach, submitted.run, Show::Bare, &mut signals, output).await,
             Err(failure) => {
                 let why = refused(&reach, &name).unwrap_or(failure);
                 reach.close().await;

@@ -213,6 +213,7 @@ pub(crate) mod tests {
             retry_of: None,
             by: Author("anna".into()),
             reason: None,
+            key: None,
             priority: None,
             params: Default::default(),
             definition: "9f2c1a00".into(),

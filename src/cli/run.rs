@@ -6,7 +6,7 @@ use super::follow::{Reach, Show, Signals, block_on, follow};
 use super::output::{Output, print, whoami};
 use super::project::Project;
 use crate::base::RunId;
-use crate::host::RunRequest;
+use crate::host::{RunRequest, Submitted};
 use std::process::ExitCode;
 
 mod dry_run;
@@ -21,7 +21,7 @@ pub(crate) fn run(project: &Project, args: args::Run, output: &Output) -> Result
         let slots = args.slots;
         if args.detach {
             let reach = Reach::up(project).await?;
-            let run = reach.submit(request).await.map_err(wrong_task)?;
+            let run = known(reach.submit(request).await.map_err(wrong_task)?, output);
             return handed_over(&reach, run, output).await;
         }
         let reach = Reach::of(project, slots).await?;
@@ -29,7 +29,7 @@ pub(crate) fn run(project: &Project, args: args::Run, output: &Output) -> Result
             output.say("-j has no effect: the host that is up has its own slots");
         }
         let run = match reach.submit(request).await {
-            Ok(run) => run,
+            Ok(submitted) => known(submitted, output),
             Err(failure) => {
                 reach.close().await;
                 return Err(wrong_task(failure));
@@ -37,6 +37,14 @@ pub(crate) fn run(project: &Project, args: args::Run, output: &Output) -> Result
         };
         follow(reach, run, Show::from(args.output), &mut signals, output).await
     })
+}
+
+/// Says so when the run was there already.
+fn known(submitted: Submitted, output: &Output) -> RunId {
+    if !submitted.is_new {
+        output.say("this key was used before: this is the run of then, and nothing new was started");
+    }
+    submitted.run
 }
 
 /// That there is no such task is bad usage, with and without a host.
@@ -72,6 +80,7 @@ fn request(args: &args::Run) -> Result<RunRequest, Failure> {
     request.priority = args.priority.as_deref().map(priority).transpose()?;
     request.reason = args.reason.clone();
     request.force = args.force;
+    request.key = args.idempotency_key.clone();
     Ok(request)
 }
 

@@ -200,6 +200,9 @@ pub struct NewRun {
     /// run is cancelled and not taken up by the next host.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bound: bool,
+    /// The name that the asker chose for it, so that asking again gives the same run. No two runs of a task share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Arc<str>>,
     /// It begins when every older run of its task has ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_behind: bool,

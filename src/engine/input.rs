@@ -84,6 +84,8 @@ pub struct Submission {
     pub force: bool,
     /// The run ends with the program that asks for it.
     pub bound: bool,
+    /// The name that the asker chose for the run; no earlier run of the task has it.
+    pub key: Option<Arc<str>>,
     /// The run begins when every older run of its task has ended.
     pub is_behind: bool,
 }
@@ -101,6 +103,7 @@ impl Submission {
             reused_outputs: Vec::new(),
             force: false,
             bound: false,
+            key: None,
             is_behind: false,
         }
     }

@@ -92,6 +92,8 @@ pub struct Run {
     pub priority: Option<i32>,
     /// Whether it ends with the program that created it.
     pub bound: bool,
+    /// The name that the asker chose for it.
+    pub key: Option<Arc<str>>,
     /// When it was created.
     pub created: Moment,
     /// Whether it may not begin yet, because its groups have no room.
@@ -468,6 +470,7 @@ impl State {
             reason: new.reason.clone(),
             priority: new.priority,
             bound: new.bound,
+            key: new.key.clone(),
             created: at,
             is_waiting: new.waits,
             phase: RunPhase::Going,

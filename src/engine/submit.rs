@@ -28,6 +28,7 @@ impl Engine {
             reused_outputs: submission.reused_outputs,
             force: submission.force,
             bound: submission.bound,
+            key: submission.key,
             waits,
             is_behind: submission.is_behind,
         })));

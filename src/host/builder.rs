@@ -169,6 +169,7 @@ impl Builder {
             store,
             reports,
             inbox,
+            asking: Default::default(),
             changes: Mutex::default(),
             companions: Mutex::default(),
             lookups: Mutex::default(),

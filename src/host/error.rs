@@ -78,6 +78,22 @@ pub enum SubmitError {
         /// The name of the oldest run in the group.
         beside: String,
     },
+    /// That cannot be the key of a run.
+    #[error("`{}` cannot be the key of a run: {problem}", .key.escape_debug())]
+    Key {
+        /// What was asked for.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The key names a run that was asked for with other parameters.
+    #[error("the key `{key}` is that of {run}, which has other parameters")]
+    KeyTaken {
+        /// The key.
+        key: String,
+        /// The run.
+        run: String,
+    },
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -181,8 +197,12 @@ impl SubmitError {
             SubmitError::NothingFailed(run) => {
                 Some(format!("to do all of it again: `neap retry {run} --all`"))
             }
+            SubmitError::KeyTaken { run, .. } => {
+                Some(format!("use another key for another request, or see that run with `neap show {run}`"))
+            }
             SubmitError::Params(_)
             | SubmitError::Plan(_)
+            | SubmitError::Key { .. }
             | SubmitError::NoRun(_)
             | SubmitError::NoJob { .. }
             | SubmitError::Store(_)

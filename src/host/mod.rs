@@ -39,6 +39,7 @@ mod forecast;
 mod foresee;
 mod freshness;
 mod inline;
+mod once;
 mod prepare;
 mod project;
 mod recover;
@@ -62,7 +63,7 @@ pub use foresee::{Prospect, Whose, conditions_now};
 pub use freshness::fresh_now;
 pub use project::{Reader, SCRIPTS, SETTINGS, STATE, TASKS, find_root};
 pub use reload::{Definitions, check, definitions};
-pub use request::{RetryScope, RunRequest, retry_plan};
+pub use request::{RetryScope, RunRequest, Submitted, retry_plan};
 pub use secrets::STORE as SECRETS;
 pub use view::{Live, Progress};
 
@@ -110,6 +111,8 @@ pub(crate) struct Inner {
     reports: Reports,
     inbox: mpsc::Sender<Message>,
     /// What `before` hooks changed about attempts that are about to start.
+    /// Who asks for a run under a key of its own.
+    asking: once::Asking,
     changes: Mutex<HashMap<AttemptId, Changes>>,
     companions: Mutex<HashMap<JobId, Arc<Companion>>>,
     base_env: Vec<(OsString, OsString)>,

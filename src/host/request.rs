@@ -32,6 +32,10 @@ pub struct RunRequest {
     /// Replaces the priority of every job, -100 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
+    /// A name for the run, chosen by whoever asks: 1 to 255 bytes. Asking again for this task under the same name gives the
+    /// same run, however it ended. So who does not know whether a request arrived can repeat it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Jobs run although they are up to date.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
@@ -49,6 +53,7 @@ impl RunRequest {
             by: Author(by.into()),
             reason: None,
             priority: None,
+            key: None,
             force: false,
             bound: false,
         }
@@ -66,6 +71,18 @@ impl RunRequest {
         self
     }
 
+    /// Under this name: asking again gives the same run.
+    ///
+    /// ```
+    /// # use neap::host::RunRequest;
+    /// let request = RunRequest::new("import", "anna").key("order 4711");
+    /// assert_eq!(request.key.as_deref(), Some("order 4711"));
+    /// ```
+    pub fn key(mut self, key: impl Into<String>) -> RunRequest {
+        self.key = Some(key.into());
+        self
+    }
+
     /// What such a run would do.
     ///
     /// # Errors
@@ -75,6 +92,15 @@ impl RunRequest {
         let params = bind(catalog, &wanted, &self.params)?;
         Ok(Plan::build(catalog, &wanted, params)?)
     }
+}
+
+/// A run that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    /// Which one it is.
+    pub run: RunId,
+    /// Whether it was created now, or was there already under its key.
+    pub is_new: bool,
 }
 
 /// What is done again of an earlier run.
@@ -90,12 +116,37 @@ pub enum RetryScope {
 }
 
 impl Host {
-    /// Creates a run, and answers when the disk has it.
+    /// Creates a run, and answers when the disk has it. For a [key](RunRequest::key) that was used before it gives the run
+    /// of then.
     ///
     /// # Errors
     /// [`SubmitError`]; nothing was created.
     pub async fn submit(&self, request: RunRequest) -> Result<RunId, SubmitError> {
-        self.submit_as(request, Trigger::Manual).await
+        self.submit_once(request).await.map(|submitted| submitted.run)
+    }
+
+    /// As [`submit`](Host::submit), and says whether the run is a new one.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was created.
+    pub async fn submit_once(&self, request: RunRequest) -> Result<Submitted, SubmitError> {
+        let Some(key) = request.key.clone() else {
+            let run = self.submit_as(request, Trigger::Manual).await?;
+            return Ok(Submitted { run, is_new: true });
+        };
+        if let Some(problem) = super::once::problem(&key) {
+            return Err(SubmitError::Key { key, problem });
+        }
+        let plan = request.plan(&self.definitions().catalog)?;
+        let _turn = self.0.asking.turn((plan.task.clone(), key.clone())).await;
+        if let Some(row) = self.history().by_key(&plan.task, &key)? {
+            if self.history().plan(&row.plan)?.params != plan.params {
+                return Err(SubmitError::KeyTaken { key, run: format!("{}#{}", row.task, row.number) });
+            }
+            return Ok(Submitted { run: row.run, is_new: false });
+        }
+        let run = self.submit_plan(request, plan, Trigger::Manual).await?;
+        Ok(Submitted { run, is_new: true })
     }
 
     pub(super) async fn submit_as(
@@ -104,12 +155,22 @@ impl Host {
         trigger: Trigger,
     ) -> Result<RunId, SubmitError> {
         let plan = request.plan(&self.definitions().catalog)?;
+        self.submit_plan(request, plan, trigger).await
+    }
+
+    async fn submit_plan(
+        &self,
+        request: RunRequest,
+        plan: Plan,
+        trigger: Trigger,
+    ) -> Result<RunId, SubmitError> {
         self.create(Submission {
             trigger,
             reason: request.reason,
             priority: request.priority,
             force: request.force,
             bound: request.bound,
+            key: request.key.map(Arc::from),
             ..Submission::new(PlanRef::new(Arc::new(plan)), request.by)
         })
         .await

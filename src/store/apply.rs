@@ -145,8 +145,8 @@ fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
     };
     run_statement(
         db,
-        "INSERT INTO runs (run, face, task, number, trigger, schedule_key, slot, retry_of, author, reason, created, plan, parent)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT INTO runs (run, face, task, number, trigger, schedule_key, slot, retry_of, author, reason, created, plan, parent, key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             new.run,
             new.run.to_string(),
@@ -160,7 +160,8 @@ fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
             new.reason,
             at,
             new.plan.hash(),
-            parent
+            parent,
+            new.key
         ],
     )?;
     keep_plan(db, &new.plan)?;

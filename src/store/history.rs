@@ -86,6 +86,11 @@ impl History {
         self.one_run("task = ?1 AND number = ?2", (task, Count(number)))
     }
 
+    /// The run of a task for which whoever asked for it chose this name.
+    pub fn by_key(&self, task: &TaskName, key: &str) -> Result<Option<RunRow>, StoreError> {
+        self.one_run("task = ?1 AND key = ?2", (task, key))
+    }
+
     /// The last run of a task with `nth` 1, the one before it with 2, and so on.
     pub fn latest(&self, task: &TaskName, nth: u32) -> Result<Option<RunRow>, StoreError> {
         let Some(skip) = nth.checked_sub(1) else { return Ok(None) };

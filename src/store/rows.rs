@@ -32,11 +32,13 @@ pub struct RunRow {
     pub outcome: Option<RunOutcome>,
     /// The hash of its plan; see [`History::plan`](super::History::plan).
     pub plan: Arc<str>,
+    /// The name that the asker chose for it.
+    pub key: Option<Arc<str>>,
 }
 
 impl RunRow {
     pub(super) const COLUMNS: &str = "run, task, number, trigger, schedule_key, slot, retry_of, parent, author, reason, \
-                                      created, finished, outcome, root, plan";
+                                      created, finished, outcome, root, plan, key";
 
     pub(super) fn read(row: &Row<'_>) -> Result<RunRow> {
         Ok(RunRow {
@@ -50,6 +52,7 @@ impl RunRow {
             finished: row.get(11)?,
             outcome: run_outcome_at(row, 12)?,
             plan: hash_at(row, 14)?,
+            key: row.get(15)?,
         })
     }
 

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: u32 = 0x6e65_6170;
 
 /// Step `n` brings format `n` to format `n + 1`; a new database goes through all of them.
-pub(super) const STEPS: &[&str] = &[FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4];
+pub(super) const STEPS: &[&str] = &[FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5];
 
 /// The format that this program reads and writes.
 pub(super) const FORMAT: u32 = STEPS.len() as u32;
@@ -128,6 +128,12 @@ ALTER TABLE attempts ADD COLUMN written_bytes INTEGER;
 const FORMAT_4: &str = "
 ALTER TABLE cursors ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
 INSERT INTO meta SELECT 'latest', coalesce(max(created), 0) FROM runs;
+";
+
+/// The names that askers chose for runs.
+const FORMAT_5: &str = "
+ALTER TABLE runs ADD COLUMN key TEXT;
+CREATE UNIQUE INDEX runs_key ON runs (task, key) WHERE key IS NOT NULL;
 ";
 
 /// Brings the database to the format at the end of `steps`, in one transaction. An older database is copied first.

@@ -97,3 +97,35 @@ fn a_lock_is_held_across_the_death_of_the_host() {
     let (holds, wants) = (run(&cli, "holds"), run(&cli, "wants"));
     assert!(holds.finished.unwrap() <= wants.started.unwrap(), "{holds:?} and {wants:?}");
 }
+
+#[test]
+fn what_is_asked_for_again_under_its_key_is_the_same_run() {
+    let cli = Cli::new().task("import", "{ params: { file: a }, run: 'echo $PARAM_FILE >> seen; exit 3' }");
+    let ask =
+        |more: &[&str]| cli.neap(&[&["run", "import", "--idempotency-key", "order 4711"], more].concat());
+    let first = ask(&[]);
+    assert_eq!(first.code, 3, "{first:?}");
+    let again = ask(&["file=a"]);
+    assert_eq!(again.code, 3, "{again:?}");
+    assert!(again.stderr.contains("this key was used before"), "{again:?}");
+    let other = ask(&["file=b"]);
+    assert_eq!(other.code, 2, "{other:?}");
+    assert!(
+        other.stderr.contains("the key `order 4711` is that of import#1, which has other parameters"),
+        "{other:?}"
+    );
+    assert_eq!(cli.neap(&["run", "import", "--idempotency-key", ""]).code, 2);
+    assert_eq!(run(&cli, "import").key.as_deref(), Some("order 4711"));
+    // Another host, and many at once: one of them is the first.
+    let _server = cli.serve();
+    assert_eq!(ask(&["-d"]).code, 0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(cli.neap(&["run", "import", "--idempotency-key", "new"]).code, 3));
+        }
+    });
+    let runs: Vec<RunInfo> =
+        serde_json::from_str(&cli.neap(&["history", "import", "--json"]).stdout).unwrap();
+    assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["import#2", "import#1"]);
+    assert_eq!(std::fs::read_to_string(cli.root().join("seen")).unwrap(), "a\na\n");
+}

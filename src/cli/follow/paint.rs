@@ -312,6 +312,7 @@ mod tests {
             reused_outputs: Default::default(),
             force: false,
             bound: false,
+            key: None,
             is_behind: false,
             waits: false,
         };

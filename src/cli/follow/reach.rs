@@ -6,7 +6,9 @@ use super::super::project::Project;
 use crate::api::{Cancel, Client, Events, Follow, RetryRequest, RunInfo, Sight};
 use crate::base::RunId;
 use crate::engine::Author;
-use crate::host::{Builder, CommandError, Happening, Host, Mode, OpenError, RetryScope, RunRequest};
+use crate::host::{
+    Builder, CommandError, Happening, Host, Mode, OpenError, RetryScope, RunRequest, Submitted,
+};
 use crate::plan::Plan;
 use crate::store::{History, Seq, StoreError};
 use std::path::{Path, PathBuf};
@@ -66,13 +68,14 @@ impl Reach {
         builder.open().await.map(Reach::Own).map_err(taken)
     }
 
-    pub(crate) async fn submit(&self, request: RunRequest) -> Result<RunId, Failure> {
+    /// The run, and whether it is a new one.
+    pub(crate) async fn submit(&self, request: RunRequest) -> Result<Submitted, Failure> {
         match self {
             Reach::Up { client, .. } => {
-                let info: RunInfo = client.post("/api/v1/runs", &request).await?;
-                Ok(info.id)
+                let told: crate::api::Submitted = client.post("/api/v1/runs", &request).await?;
+                Ok(Submitted { run: told.run.id, is_new: !told.is_repeated })
             }
-            Reach::Own(host) => Ok(host.submit(RunRequest { bound: true, ..request }).await?),
+            Reach::Own(host) => Ok(host.submit_once(RunRequest { bound: true, ..request }).await?),
         }
     }
 

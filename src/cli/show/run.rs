@@ -74,6 +74,9 @@ fn head(run: &RunInfo, now: Option<&str>, look: &Look) -> String {
     let state = format!("{}{ended} {after} {took}{eta}", run.state.word());
     let mut text = format!("{mark} {}  {}   {state}\n", strong(&run.name), run.id);
     text += &format!("  by {}{}   definition {}\n", by(run, look), params(run), definition(run, now));
+    if let Some(key) = &run.key {
+        text += &format!("  key     {}\n", brief(key, 200));
+    }
     if let Some(reason) = &run.reason {
         text += &format!("  reason  {}\n", brief(reason, 200));
     }

@@ -83,6 +83,7 @@ fn new_run(task: &str, run: u64, number: u64) -> NewRun {
         reused_outputs: Default::default(),
         force: false,
         bound: false,
+        key: None,
         is_behind: false,
         waits: false,
     }

@@ -50,6 +50,7 @@ fn runs() -> Vec<Event> {
     let trigger = Trigger::After { key: key("a: after b succeeded"), run: RunId(1) };
     let chained = NewRun { run: RunId(6), number: 6, trigger, ..first.clone() };
     let behind = NewRun { run: RunId(5), number: 5, is_behind: true, ..first.clone() };
+    let keyed = NewRun { run: RunId(7), number: 7, key: Some("import \"x\"".into()), ..first.clone() };
     vec![
         Event::RunCreated(Box::new(first)),
         Event::RunCreated(Box::new(scheduled)),
@@ -58,6 +59,7 @@ fn runs() -> Vec<Event> {
         Event::RunCreated(Box::new(behind)),
         Event::RunCreated(Box::new(chained)),
         Event::RunCreated(Box::new(NewRun { waits: true, plan: lasting(), ..new_run("a", 9, 9) })),
+        Event::RunCreated(Box::new(keyed)),
         Event::RunReleased { run: RunId(5) },
         Event::RunPaused { run, by: by.clone(), reason: Some("why".into()) },
         Event::RunResumed { run, by: by.clone() },
