@@ -93,7 +93,7 @@ impl Sight<'_> {
     pub fn going(&self) -> Vec<RunInfo> {
         let runs = self.live.state.runs.iter();
         let mut learned = Learned { history: self.history, tasks: BTreeMap::new() };
-        let standing = Standing::of(&self.live.state, self.capacity);
+        let standing = Standing::of(&self.live.state, self.capacity, self.now);
         let with_jobs = |(&id, run): (&RunId, &Run)| {
             let mut info = self.live_run(id, run);
             let active = |job: &u32| {
@@ -172,7 +172,7 @@ impl Sight<'_> {
 
     fn live_jobs(&self, id: RunId, run: &Run, rows: &[JobRow]) -> Result<Vec<JobInfo>, StoreError> {
         let mut jobs = Vec::with_capacity(run.jobs.len());
-        let standing = Standing::of(&self.live.state, self.capacity);
+        let standing = Standing::of(&self.live.state, self.capacity, self.now);
         for index in 0..run.jobs.len() as u32 {
             let mut job = self.live_job(JobId { run: id, index }, run, &standing);
             if let Some(row) = rows.get(index as usize) {

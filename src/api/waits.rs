@@ -2,7 +2,7 @@
 
 use super::read::{live_name, who};
 use crate::base::{JobId, Millis, Moment, RunId};
-use crate::definition::{GroupName, shown_amount};
+use crate::definition::{GroupName, Rate, shown_amount};
 use crate::engine::{Question, State, Wait};
 
 /// What a job waits for, in words.
@@ -46,6 +46,10 @@ pub fn wait_words(wait: &Wait, state: &State, job: JobId, now: Moment) -> String
             let kept =
                 kept_for.map(|job| format!("; kept for {}", full_name(state, job))).unwrap_or_default();
             format!("{} of `{name}` ({} of {} free{kept})", shown(wants), shown(free), shown(most))
+        }
+        Wait::Rate { rate, until } => {
+            let Rate { key, limit, per } = rate;
+            format!("its turn in {} ({limit} of `{key}` begin in {per})", Millis((*until - now).0.max(1)))
         }
         Wait::Backoff { until } => format!("its next try in {}", Millis((*until - now).0.max(1))),
         Wait::Hook(Question::Before) => "its `before` hook".into(),

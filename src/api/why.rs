@@ -71,7 +71,7 @@ impl Sight<'_> {
     }
 
     fn standing(&self) -> Standing {
-        Standing::of(&self.live.state, self.capacity)
+        Standing::of(&self.live.state, self.capacity, self.now)
     }
 
     /// Why a task does not run now, or what its runs wait for.
@@ -207,7 +207,9 @@ impl Going<'_> {
         let state = &self.sight.live.state;
         let wait = state.why_waiting(id, self.standing);
         let until = match &wait {
-            Some(Wait::Backoff { until } | Wait::Start { until }) => Some(Time(*until)),
+            Some(Wait::Backoff { until } | Wait::Start { until } | Wait::Rate { until, .. }) => {
+                Some(Time(*until))
+            }
             _ => None,
         };
         let text = match (&wait, &job.phase) {
@@ -284,6 +286,7 @@ impl Going<'_> {
             Wait::Paused(_)
             | Wait::QueuePaused { .. }
             | Wait::Start { .. }
+            | Wait::Rate { .. }
             | Wait::Backoff { .. }
             | Wait::Hook(_)
             | Wait::Cleanup

@@ -53,6 +53,7 @@ impl See {
         let mut state = State::default();
         state.cursors = history.cursors()?;
         state.resting = history.paused()?.into_iter().map(|(task, pause)| (task, pause.into())).collect();
+        state.rates = history.rates()?;
         state.paused_queues =
             history.paused_queues()?.into_iter().map(|(queue, pause)| (queue, pause.into())).collect();
         let live = Live { state: state.replay(&history.unfinished()?), ..Live::default() };

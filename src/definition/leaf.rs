@@ -298,7 +298,7 @@ impl<'k> Layers<'k> {
             log: self.first(|keys| keys.log.clone()).unwrap_or_default(),
             process: process::Written::nearest(self.nearest().map(|keys| &keys.process)),
             timeout_queue: self.first(|keys| keys.sharing.timeout_queue),
-            sharing: sharing::Written::nearest(self.nearest().map(|keys| &keys.sharing)),
+            sharing: sharing::Written::nearest(self.nearest().map(|keys| &keys.sharing), &name),
             retry: self.first(|keys| keys.retry.clone()).unwrap_or_default(),
             hooks: self.hooks(),
             cleanup: self.first(|keys| keys.cleanup.clone()).unwrap_or_default(),

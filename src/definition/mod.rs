@@ -77,7 +77,7 @@ pub use repeat::{Again, Repeat};
 pub use secret::{Secret, SecretSource};
 pub use settings::{Channel, Durability, Settings};
 pub(crate) use sharing::MEMORY;
-pub use sharing::{DEFAULT_QUEUE, Lock, LockMode, Sharing, shown_amount};
+pub use sharing::{DEFAULT_QUEUE, Lock, LockMode, Rate, Sharing, shown_amount};
 pub use shell::{SafeScript, ScriptPart, ShellTrouble, ShellTroubleKind, is_posix_shell, safe_script};
 pub use source::Source;
 pub use spread::{MOST_CELLS, Over, Spread};

@@ -7,7 +7,7 @@ use super::fields::{Checker, Field, Path, list};
 use super::keys;
 use super::problem::{Code, Finding};
 use super::tree::{Kind, Node};
-use crate::base::{Bytes, Millis};
+use crate::base::{Bytes, Millis, TaskName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,6 +27,27 @@ pub struct Sharing {
     /// How much it needs, by name: bytes of `memory`, thousandths of anything else.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resources: BTreeMap<String, u64>,
+    /// How often its attempts may begin, together with those of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+}
+
+/// So many attempts begin in any stretch of time of this length.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Rate {
+    /// The name under which beginnings are counted.
+    pub key: String,
+    /// How many.
+    pub limit: u32,
+    /// In how long.
+    pub per: Millis,
+}
+
+impl Rate {
+    /// No limit is higher, so that a host need not remember more.
+    pub const MOST: u32 = 1000;
+    /// No stretch is longer.
+    pub const LONGEST: Millis = Millis::from_secs(366 * 86_400);
 }
 
 impl Sharing {
@@ -80,7 +101,16 @@ pub(super) struct Written {
     queue: Option<String>,
     locks: Option<Vec<Lock>>,
     resources: BTreeMap<String, u64>,
+    rate: Option<WrittenRate>,
     pub(super) timeout_queue: Option<Millis>,
+}
+
+/// A rate, which may be that of the job alone.
+#[derive(Clone, Debug, PartialEq)]
+struct WrittenRate {
+    key: Option<String>,
+    limit: u32,
+    per: Millis,
 }
 
 impl Written {
@@ -93,6 +123,7 @@ impl Written {
                 self.resources = amounts(checker, field.value, path);
                 fit(checker, field, &self.resources);
             }
+            "rate_limit" => self.rate = rate(checker, field.value, path),
             "locks" => self.locks = Some(locks(checker, field.value, path)),
             _ => return false,
         }
@@ -100,10 +131,16 @@ impl Written {
     }
 
     /// What holds: of each key the nearest.
-    pub(super) fn nearest<'w>(all: impl Iterator<Item = &'w Written>) -> Sharing {
+    pub(super) fn nearest<'w>(all: impl Iterator<Item = &'w Written>, job: &TaskName) -> Sharing {
         let all: Vec<&Written> = all.collect();
         let queue = all.iter().find_map(|written| written.queue.clone());
+        let rate = all.iter().find_map(|written| written.rate.clone());
         Sharing {
+            rate: rate.map(|WrittenRate { key, limit, per }| Rate {
+                key: key.unwrap_or_else(|| job.to_string()),
+                limit,
+                per,
+            }),
             queue: queue.filter(|queue| queue != DEFAULT_QUEUE),
             // Of each the nearest: whoever gives a child more memory does not mean to take away the rest.
             resources: all
@@ -192,6 +229,36 @@ fn queue(checker: &mut Checker, node: &Node<'_>) -> Option<String> {
 /// A name as a key in a mapping on one line.
 fn shown(name: &str) -> String {
     super::flow::scalar(name)
+}
+
+/// `{limit: 10, per: 1m, key: github}`.
+fn rate(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) -> Option<WrittenRate> {
+    let path = above.child("rate_limit");
+    let (mut limit, mut per, mut key) = (None, None, None);
+    let mut missing = vec!["limit", "per"];
+    for field in checker.fields(node, &path)? {
+        missing.retain(|key| *key != field.key);
+        match field.key {
+            "limit" => limit = checker.integer(field.value, "limit", 1..=i64::from(Rate::MOST)),
+            "per" => {
+                per = checker.span(field.value, "per", false);
+                if per.is_some_and(|per| per > Rate::LONGEST) {
+                    let message = "`per` must be at most 366d";
+                    checker.report(Finding::new(Code::E0121, field.value.span.clone(), message, "too long"));
+                    per = None;
+                }
+            }
+            "key" => key = checker.filled_text(field.value, "key"),
+            _ => _ = checker.unknown(&field, &path, &keys::RATE),
+        }
+    }
+    for key in missing {
+        let message = format!("the rate has no `{key}`");
+        let finding = Finding::new(Code::E0130, node.span.clone(), message, format!("`{key}` is required"));
+        checker.report(finding.help("write for example `rate_limit: { limit: 10, per: 1m }`"));
+    }
+    let limit = u32::try_from(limit?).expect("the range was checked");
+    Some(WrittenRate { key, limit, per: per? })
 }
 
 /// A name, `{name, mode}`, or a list of these.

@@ -9,10 +9,13 @@ use crate::engine::{Author, Cause, Event, Order, Outcome, Phase, Question, Run, 
 impl Engine {
     /// Gives what is free to queued jobs in the order of the queue.
     pub(super) fn admit(&mut self) {
-        // Nothing but an event can make room, or bring somebody who wants it.
+        // Nothing but an event can make room, or bring somebody who wants it; except time, for who waits for a rate.
+        self.is_stirred |= self.next_turn.is_some_and(|at| at <= self.now);
         while std::mem::take(&mut self.is_stirred) {
             let mut queued: Vec<JobId> = self.state.slotless().collect();
-            queued.extend(self.state.admissible(&self.capacity));
+            let (admissible, next) = self.state.admissible(&self.capacity, self.now);
+            self.next_turn = next;
+            queued.extend(admissible);
             if queued.is_empty() {
                 return;
             }
@@ -28,6 +31,9 @@ impl Engine {
                 continue;
             }
             let attempt = AttemptId { job, number: self.state.job(job).attempts + 1 };
+            if let Some(rate) = &self.leaf(job).sharing.rate {
+                self.emit(Event::RateUsed { key: rate.key.clone() });
+            }
             if self.leaf(job).hooks.is_empty() {
                 self.start(attempt, self.leaf(job).timeout);
             } else {

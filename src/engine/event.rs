@@ -34,6 +34,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// An attempt begins that counts under this rate.
+    RateUsed { key: String },
     /// The queue goes on.
     QueueResumed { queue: String, by: Author },
     /// A run that waited for its turn begins.
@@ -729,6 +731,7 @@ impl Event {
             | Event::SlotsMissed { .. }
             | Event::TaskPaused { .. }
             | Event::TaskResumed { .. }
+            | Event::RateUsed { .. }
             | Event::QueuePaused { .. }
             | Event::QueueResumed { .. }
             | Event::RunRefused(_) => None,

@@ -42,7 +42,7 @@ pub use gate::{Tally, Verdict, verdict};
 pub use input::{Answer, Armed, Effect, Input, Order, Preparation, Submission};
 pub use phase::Phase;
 pub use state::{
-    CellOf, Crowd, Decision, Dependant, Holders, Job, Pause, Prepared, Run, RunPhase, State, Wants,
+    CellOf, Crowd, Decision, Dependant, Holders, Job, Pause, Prepared, Rates, Run, RunPhase, State, Wants,
 };
 pub use wait::{Standing, Wait};
 
@@ -65,6 +65,8 @@ pub struct Engine {
     effects: Vec<Effect>,
     /// Whether something has happened since it was last looked who can be admitted.
     is_stirred: bool,
+    /// When the next job can be admitted that only waits for its rate, as far as anybody has looked.
+    next_turn: Option<Moment>,
 }
 
 impl Engine {
@@ -82,6 +84,7 @@ impl Engine {
             just_ended: Vec::new(),
             effects: Vec::new(),
             is_stirred: true,
+            next_turn: None,
         }
     }
 
@@ -154,7 +157,7 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Moment> {
         let job = self.state.first_deadline().map(|(at, _)| at);
         let overdue = self.state.first_overdue().map(|(at, _)| at);
-        [job, self.timers.next(), overdue].into_iter().flatten().min()
+        [job, self.timers.next(), overdue, self.next_turn].into_iter().flatten().min()
     }
 
     fn emit(&mut self, event: Event) {

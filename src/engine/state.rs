@@ -5,15 +5,17 @@
 mod holders;
 mod lines;
 mod overdue;
+mod rates;
 mod schedules;
 mod turns;
 
 pub use holders::Holders;
 pub use lines::Wants;
+pub use rates::Rates;
 pub use turns::Crowd;
 
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
-use crate::definition::{GroupName, Leaf, Params, When};
+use crate::definition::{GroupName, Leaf, Params, Sharing, When};
 use crate::engine::gate::{Judged, Tally, judge};
 use crate::engine::{
     Author, Cell, Event, Fingerprint, NewRun, Outcome, OwedCleanup, Phase, PlanRef, Question, Record,
@@ -40,6 +42,8 @@ pub struct State {
     pub cursors: BTreeMap<ScheduleKey, Moment>,
     /// How many runs in a row of each schedule have failed, where any has.
     pub streaks: BTreeMap<ScheduleKey, u32>,
+    /// When attempts began that share a rate.
+    pub rates: Rates,
     /// When the last run was created, or its slot when that is later. No slot of a run lies behind it.
     pub latest: Moment,
     /// Tasks whose schedules rest.
@@ -210,6 +214,7 @@ impl Default for State {
             numbers: BTreeMap::new(),
             cursors: BTreeMap::new(),
             streaks: BTreeMap::new(),
+            rates: Rates::default(),
             latest: Moment(0),
             resting: BTreeMap::new(),
             paused_queues: BTreeMap::new(),
@@ -443,6 +448,7 @@ impl State {
                 self.resting.remove(task);
                 self.streaks.retain(|key, _| key.task() != task.as_str());
             }
+            Event::RateUsed { key } => self.rates.note(key, at),
             Event::QueuePaused { queue, by, reason } => {
                 let pause = Pause { by: by.clone(), reason: reason.clone(), since: at };
                 self.paused_queues.insert(queue.clone(), pause);
@@ -656,7 +662,8 @@ impl State {
         if self.job(id).attempts > 0 {
             wants.sharing.locks.clear();
         }
-        let is_something = !wants.sharing.locks.is_empty() || !wants.sharing.resources.is_empty();
+        let Sharing { queue: _, locks, resources, rate } = &wants.sharing;
+        let is_something = !locks.is_empty() || !resources.is_empty() || rate.is_some();
         (wants.needs_slot || is_something).then_some(wants)
     }
 

@@ -1,7 +1,7 @@
 //! Why a job is not running: every wait has an owner, and this says who.
 
 use crate::base::{JobId, Moment, RunId};
-use crate::definition::{GroupName, RunGroup};
+use crate::definition::{GroupName, Rate, RunGroup};
 use crate::engine::admit::room::Blocked;
 use crate::engine::{Capacity, Pause, Phase, Question, RunPhase, State, Wants};
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub enum Wait {
     Start { until: Moment },
     /// So much of a resource, of which there is so much and so much is free. It may be kept for one that stands before.
     Resource { name: String, wants: u64, free: u64, most: u64, kept_for: Option<JobId> },
+    /// The moment at which it may begin under its rate, of which so many have begun in so long.
+    Rate { rate: Rate, until: Moment },
     /// Its next try.
     Backoff { until: Moment },
     /// An answer of a hook.
@@ -55,9 +57,9 @@ pub struct Standing {
 
 impl Standing {
     /// Looks at everybody who is queued.
-    pub fn of(state: &State, capacity: &Capacity) -> Standing {
+    pub fn of(state: &State, capacity: &Capacity, now: Moment) -> Standing {
         let mut blocked = BTreeMap::new();
-        state.blocked(capacity, |wants, job, lacks| {
+        state.blocked(capacity, now, |wants, job, lacks| {
             blocked.insert(wants.clone(), (job, lacks));
         });
         let (mut places, mut first, mut counts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
@@ -94,6 +96,10 @@ impl Standing {
                     name: name.clone(),
                 }
             }
+            Some((_, Blocked::Rate { until })) => match &state.leaf(id).sharing.rate {
+                Some(rate) => Wait::Rate { rate: rate.clone(), until: *until },
+                None => self.slot(state, id),
+            },
             Some((_, Blocked::Slot | Blocked::Paused)) | None => self.slot(state, id),
         }
     }

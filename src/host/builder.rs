@@ -223,6 +223,7 @@ fn replay(recovered: Recovered, mode: Mode) -> State {
     blank.cursors = recovered.cursors;
     blank.latest = recovered.latest;
     blank.streaks = recovered.streaks;
+    blank.rates = recovered.rates;
     blank.resting = recovered.paused.into_iter().map(|(task, pause)| (task, pause.into())).collect();
     blank.paused_queues = recovered.queues.into_iter().map(|(queue, pause)| (queue, pause.into())).collect();
     let mut records = recovered.records;

@@ -7,7 +7,7 @@ use super::columns::{Count, json, outcome_columns, run_outcome_columns, skip_col
 use super::recovered::{PAUSED_QUEUE, Pause};
 use super::{Seq, StoreError};
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
-use crate::definition;
+use crate::definition::{self, Rate};
 use crate::engine::{
     Author, Cell, Event, Exit, Fingerprint, Missed, NewRun, Outcome, PlanRef, Record, RunOutcome,
     ScheduleKey, Skip, SlotSkip, Trigger, Usage,
@@ -59,6 +59,7 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         }
         Event::TaskPaused { task, by, reason } => pause(db, at, task, by, reason.as_deref()),
         Event::TaskResumed { task, by: _ } => resume(db, task),
+        Event::RateUsed { key } => use_rate(db, at, key),
         Event::QueuePaused { queue, by, reason } => {
             let pause = Pause { at, by: by.clone(), reason: reason.clone() };
             run_statement(
@@ -223,6 +224,18 @@ fn finish_run(db: &Connection, at: Moment, run: RunId, outcome: &RunOutcome) -> 
          SET failures = CASE ?2 WHEN 'failed' THEN failures + 1 WHEN 'succeeded' THEN 0 ELSE failures END
          WHERE schedule_key = (SELECT schedule_key FROM runs WHERE run = ?1)",
         params![run, word],
+    )
+}
+
+/// The last ones are kept, as many as any limit looks back.
+fn use_rate(db: &Connection, at: Moment, key: &str) -> Result<()> {
+    let insert = "INSERT INTO rates (key, n, at)
+                  SELECT ?1, coalesce(max(n), 0) + 1, ?2 FROM rates WHERE key = ?1";
+    run_statement(db, insert, params![key, at])?;
+    run_statement(
+        db,
+        "DELETE FROM rates WHERE key = ?1 AND n <= (SELECT max(n) FROM rates WHERE key = ?1) - ?2",
+        params![key, Rate::MOST],
     )
 }
 

@@ -5,13 +5,13 @@
 
 use super::columns::{Count, Json, hash_at, json, run_outcome_at};
 use super::place::Place;
-use super::recovered::{Pause, cursors, paused, queues, read_plan, record_at, unfinished};
+use super::recovered::{Pause, cursors, paused, queues, rates, read_plan, record_at, unfinished};
 use super::rows::{AttemptRow, Entry, Fresh, JobRow, RecentRun, RunRow, SlotRow, Stats};
 use super::usual::percentile;
 use super::{RunFilter, Seq, StoreError};
 use crate::base::{AttemptId, Millis, Moment, RunId, TaskName};
 use crate::definition;
-use crate::engine::{Record, RunOutcome, ScheduleKey};
+use crate::engine::{Rates, Record, RunOutcome, ScheduleKey};
 use crate::plan::Plan;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use std::collections::BTreeMap;
@@ -228,7 +228,12 @@ impl History {
         self.with(cursors)
     }
 
-    /// The tasks whose schedules rest.
+    /// When attempts began that share a rate.
+    pub fn rates(&self) -> Result<Rates, StoreError> {
+        self.with(rates)
+    }
+
+    /// The queues from which nothing is admitted.
     pub fn paused_queues(&self) -> Result<BTreeMap<String, Pause>, StoreError> {
         self.with(queues)
     }

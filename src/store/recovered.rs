@@ -5,7 +5,7 @@
 use super::columns::{Count, Json};
 use super::{Seq, StoreError};
 use crate::base::{Moment, TaskName};
-use crate::engine::{self, Author, Event, Record, ScheduleKey};
+use crate::engine::{self, Author, Event, Rates, Record, ScheduleKey};
 use crate::plan::Plan;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ pub struct Recovered {
     pub paused: BTreeMap<TaskName, Pause>,
     /// The queues from which nothing is admitted.
     pub queues: BTreeMap<String, Pause>,
+    /// When attempts began that share a rate.
+    pub rates: Rates,
     /// The id that the next run gets.
     pub next_run: u64,
     /// The number of the last run of each task that ever had one.
@@ -65,6 +67,7 @@ impl Recovered {
             latest: db.query_row(latest, [], |row| row.get(0))?,
             paused: paused(db)?,
             queues: queues(db)?,
+            rates: rates(db)?,
             next_run: db.query_row(next_run, [], |row| row.get::<_, Count>(0))?.0,
             numbers: numbers(db)?,
             instance: meta(db, "instance")?,
@@ -122,6 +125,16 @@ fn streaks(db: &Connection) -> Result<BTreeMap<ScheduleKey, u32>, StoreError> {
     let mut select = db.prepare_cached("SELECT schedule_key, failures FROM cursors WHERE failures > 0")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn rates(db: &Connection) -> Result<Rates, StoreError> {
+    let mut rates = Rates::default();
+    let mut select = db.prepare_cached("SELECT key, at FROM rates ORDER BY key, n")?;
+    for row in select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))? {
+        let (key, at) = row?;
+        rates.note(&key, at);
+    }
+    Ok(rates)
 }
 
 pub(super) fn paused(db: &Connection) -> Result<BTreeMap<TaskName, Pause>, StoreError> {

@@ -130,10 +130,16 @@ ALTER TABLE cursors ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
 INSERT INTO meta SELECT 'latest', coalesce(max(created), 0) FROM runs;
 ";
 
-/// The names that askers chose for runs.
+/// The names that askers chose for runs; and when attempts began that share a rate, the last ones under each key.
 const FORMAT_5: &str = "
 ALTER TABLE runs ADD COLUMN key TEXT;
 CREATE UNIQUE INDEX runs_key ON runs (task, key) WHERE key IS NOT NULL;
+CREATE TABLE rates (
+    key TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (key, n)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the database to the format at the end of `steps`, in one transaction. An older database is copied first.

@@ -129,3 +129,20 @@ fn what_is_asked_for_again_under_its_key_is_the_same_run() {
     assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["import#2", "import#1"]);
     assert_eq!(std::fs::read_to_string(cli.root().join("seen")).unwrap(), "a\na\n");
 }
+
+#[test]
+fn a_rate_counts_what_began_before_a_restart() {
+    let cli = Cli::new().task("call", "rate_limit: { limit: 1, per: 1h, key: api }\nrun: echo");
+    assert_eq!(cli.neap(&["run", "call"]).code, 0);
+    let _server = cli.serve();
+    assert_eq!(cli.neap(&["run", "-d", "call"]).code, 0);
+    let told = cli.neap(&["why", "call#2", "--json"]);
+    let why: Why = serde_json::from_str(&told.stdout).unwrap();
+    let text = &why.because[0].text;
+    assert!(
+        text.starts_with("waits for its turn in 59m") && text.ends_with("(1 of `api` begin in 1h)"),
+        "{why:?}"
+    );
+    assert!(why.because[0].until.is_some());
+    assert_eq!(cli.neap(&["cancel", "call", "--wait"]).code, 0);
+}

@@ -1,6 +1,7 @@
 //! The onlooker: holds every event against what was seen before.
 
 use super::rules::{Says, fates, says};
+use super::sharing::Begun;
 use super::turns::Turns;
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{Leaf, Rule};
@@ -54,6 +55,8 @@ pub(super) struct Ledger {
     rounds: BTreeMap<JobId, u32>,
     decisions: BTreeMap<JobId, bool>,
     backoffs: BTreeMap<JobId, Moment>,
+    /// When attempts began that share a rate.
+    pub(super) rates: Begun,
     /// Since when a job waits in the queue.
     pub(super) queued: BTreeMap<JobId, Moment>,
     pub(super) owed: BTreeMap<JobId, usize>,
@@ -210,6 +213,7 @@ impl Ledger {
             Event::HookAsked { .. }
             | Event::CleanupStarted { .. }
             | Event::RunBegan { .. }
+            | Event::RateUsed { .. }
             | Event::QueuePaused { .. }
             | Event::QueueResumed { .. }
             | Event::RunPrioritised { .. }
@@ -375,7 +379,10 @@ impl Ledger {
         }
     }
 
-    fn admitted(&self, job: JobId, at: Moment) {
+    fn admitted(&mut self, job: JobId, at: Moment) {
+        if let Some(rate) = &self.node(job).leaf.sharing.rate.clone() {
+            self.rates.begins(rate, at);
+        }
         self.goes_on(job, "admitted");
         assert!(self.released.contains(&job), "{job:?} admitted before it was let go");
         assert!(!self.held.contains(&job.run), "{job:?} admitted while its run was paused");

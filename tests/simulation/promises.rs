@@ -15,9 +15,9 @@ pub(super) struct Sight<'w> {
 
 impl Sight<'_> {
     pub(super) fn check(&self) {
-        sharing::check(self.state, self.capacity);
+        sharing::check(self.state, self.capacity, &self.ledger.rates, self.now);
         turns::check(self.state);
-        let standing = Standing::of(self.state, self.capacity);
+        let standing = Standing::of(self.state, self.capacity, self.now);
         for (&id, run) in &self.state.runs {
             assert!(!run.is_over(), "{id:?} is over and still here");
             assert_eq!(run.is_behind, self.ledger.is_behind(id), "{id:?}: whose turn is it?");

@@ -2,8 +2,8 @@
 //! no index.
 
 use super::plans::Rng;
-use neap::base::JobId;
-use neap::definition::{Lock, LockMode, Machine, Sharing};
+use neap::base::{JobId, Millis, Moment};
+use neap::definition::{Lock, LockMode, Machine, Rate, Sharing};
 use neap::engine::{Capacity, Job, Phase, RunPhase, State};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,12 @@ pub(super) fn random_sharing(rng: &mut Rng) -> Sharing {
     if rng.one_in(4) {
         resources.insert("memory".to_owned(), 1 + rng.below(3));
     }
-    Sharing { queue, locks, resources }
+    let rate = rng.one_in(5).then(|| Rate {
+        key: ["api", "mail"][rng.below(2) as usize].into(),
+        limit: 1 + rng.below(3) as u32,
+        per: Millis(1 + rng.below(60)),
+    });
+    Sharing { queue, locks, resources, rate }
 }
 
 /// Smaller goes first.
@@ -124,8 +129,26 @@ impl Count {
     }
 }
 
+/// When attempts began under each rate, by the journal.
+#[derive(Default)]
+pub(super) struct Begun(BTreeMap<String, Vec<Moment>>);
+
+impl Begun {
+    /// An attempt begins; in the stretch of time that ends now there is room for it.
+    pub(super) fn begins(&mut self, rate: &Rate, at: Moment) {
+        assert!(!self.is_full(Some(rate), at), "one too many begins under {rate:?}");
+        self.0.entry(rate.key.clone()).or_default().push(at);
+    }
+
+    fn is_full(&self, rate: Option<&Rate>, now: Moment) -> bool {
+        let Some(rate) = rate else { return false };
+        let begun = self.0.get(&rate.key).into_iter().flatten();
+        begun.filter(|at| **at + rate.per > now).count() >= rate.limit as usize
+    }
+}
+
 /// Nothing is given to more than may have it, the indexes say what is so, and nobody waits for what could be had.
-pub(super) fn check(state: &State, capacity: &Capacity) {
+pub(super) fn check(state: &State, capacity: &Capacity, begun: &Begun, now: Moment) {
     let mut count = Count::of(state, capacity);
     for (queue, busy) in &count.slots {
         let slots = capacity.slots_of(queue.as_deref());
@@ -159,7 +182,9 @@ pub(super) fn check(state: &State, capacity: &Capacity) {
         "the queue is out of order, or not whole"
     );
     for job in line {
-        nobody_waits_in_vain(state, capacity, &mut count, job);
+        if !begun.is_full(state.leaf(job).sharing.rate.as_ref(), now) {
+            nobody_waits_in_vain(state, capacity, &mut count, job);
+        }
     }
 }
 

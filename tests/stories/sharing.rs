@@ -2,7 +2,7 @@
 
 use super::told::{Story, code};
 use neap::base::{JobId, Millis, Moment, RunId};
-use neap::definition::{Cleanup, Lock, LockMode, Machine, Retry};
+use neap::definition::{Cleanup, Lock, LockMode, Machine, Rate, Retry};
 use neap::engine::Wait;
 
 fn lock(name: &str, mode: LockMode) -> Lock {
@@ -477,6 +477,70 @@ fn what_neap_yaml_adds_is_given_out_at_once() {
               b queued
               a.1 started                    -> start a.1
         @1    b.1 started                    -> start b.1
+        ",
+    );
+}
+
+/// A window that slides: the third has to wait until the first is out of it.
+#[test]
+fn no_more_begin_in_any_stretch_of_time_than_the_rate_allows() {
+    let rate = Rate { key: "api".into(), limit: 2, per: Millis(100) };
+    let mut story = Story::new(4, &[("a", &[]), ("b", &[]), ("c", &[]), ("d", &[])])
+        .each(|leaf| leaf.sharing.rate = Some(rate.clone()));
+    story.at(0).submit();
+    assert_eq!(story.next_deadline(), 100);
+    assert_eq!(story.wait("d"), Some(Wait::Rate { rate, until: Moment(100) }));
+    story.at(30).ends("a.1", code(0));
+    story.at(40).restart();
+    story.at(99);
+    story.at(100);
+    story.check(
+        "
+        @0    run created
+              a queued
+              b queued
+              c queued
+              d queued
+              api used
+              a.1 started                    -> start a.1
+              api used
+              b.1 started                    -> start b.1
+        @30   a.1 ended: exit 0
+              a finished: succeeded
+        @100  api used
+              c.1 started                    -> start c.1
+              api used
+              d.1 started                    -> start d.1
+        ",
+    );
+}
+
+/// Each try counts. Who waits for its rate keeps no lock and no slot from those behind.
+#[test]
+fn who_waits_for_its_rate_keeps_nobody_else_waiting() {
+    let mut story = Story::new(1, &[("slow", &[]), ("free", &[])]);
+    story.leaf(0).sharing.rate = Some(Rate { key: "api".into(), limit: 1, per: Millis(1000) });
+    story.leaf(0).retry = Retry { attempts: 2, delay: Millis(5), ..Retry::default() };
+    story.leaf(1).sharing.locks = exclusive(&["db"]);
+    story.at(0).submit();
+    story.at(10).ends("slow.1", code(1));
+    story.at(20).ends("free.1", code(0));
+    story.at(1000);
+    story.check(
+        "
+        @0    run created
+              slow queued
+              free queued
+              api used
+              slow.1 started                 -> start slow.1
+        @10   slow.1 ended: exit 1
+              slow tries again @15
+              free.1 started                 -> start free.1
+        @20   slow queued
+        @20   free.1 ended: exit 0
+              free finished: succeeded
+        @1000 api used
+              slow.2 started                 -> start slow.2
         ",
     );
 }

@@ -266,7 +266,7 @@ impl Story {
     pub(super) fn wait_in_run(&self, run: u64, job: &str) -> Option<Wait> {
         let state = self.engine.state();
         let job = JobId { run: RunId(run), ..self.job_named(job) };
-        state.why_waiting(job, &Standing::of(state, self.engine.capacity()))
+        state.why_waiting(job, &Standing::of(state, self.engine.capacity(), Moment(self.now)))
     }
 
     pub(super) fn outputs(&self, job: &str) -> Option<Arc<Params>> {
@@ -413,6 +413,7 @@ impl Story {
             Event::RunPrioritised { run: id, priority, .. } => {
                 format!("{} has priority {priority}", run(*id))
             }
+            Event::RateUsed { key } => format!("{key} used"),
             Event::QueuePaused { queue, by, .. } => format!("{queue} paused by {by}"),
             Event::QueueResumed { queue, .. } => format!("{queue} resumed"),
             Event::RunBegan { run: id } => format!("{} begins", run(*id)),

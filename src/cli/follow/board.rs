@@ -211,6 +211,7 @@ impl Board {
             | Event::TaskPaused { .. }
             | Event::TaskResumed { .. }
             | Event::RunBegan { .. }
+            | Event::RateUsed { .. }
             | Event::QueuePaused { .. }
             | Event::QueueResumed { .. }
             | Event::RunPrioritised { .. }

@@ -100,6 +100,7 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
         Event::RunPrioritised { priority, by, .. } => {
             format!("{by} gave the run the priority {}", priority_word(*priority))
         }
+        Event::RateUsed { key } => format!("one more has begun under the rate `{key}`"),
         Event::QueuePaused { queue, by, reason } => {
             format!("the queue {queue} was paused by {by}{}", because(reason.as_deref()))
         }

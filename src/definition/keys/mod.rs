@@ -39,7 +39,7 @@ pub(super) use process::LIMITS;
 pub(super) use results::{LOG, OUTPUT, REPEAT};
 pub(super) use schedule::{AFTER, ENTRY, EXCLUDE};
 pub(super) use settings::CHANNEL;
-pub(super) use sharing::{CONCURRENCY, LOCK, QUEUE};
+pub(super) use sharing::{CONCURRENCY, LOCK, QUEUE, RATE};
 pub(super) use time::{RETRY, STOP};
 
 /// One key.
@@ -239,6 +239,7 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &CONCURRENCY,
     &sharing::RESOURCES,
     &LOCK,
+    &RATE,
     &QUEUE,
 ];
 

@@ -38,6 +38,16 @@ pub(super) const SUBJECT: Subject = Subject {
                  places the nearest counts for each.",
             )
             .example("run: ./train\nresources: { cpu: 2, memory: 256MiB }\n"),
+        Key::new("rate_limit", Shape::Object(&RATE), "How often its attempts may begin.")
+            .at(Places::JOBS)
+            .without("no limit")
+            .foreign(&["throttle", "rateLimit", "rate-limit"])
+            .more(
+                "In any stretch of time of the length `per` at most `limit` attempts begin under the same `key`, whatever runs \
+                 and tasks they belong to; a further try counts like a first one. Who waits for that keeps nobody else \
+                 waiting. A restart of the host forgets nothing of it.",
+            )
+            .example("run: ./call-api\nrate_limit: { limit: 10, per: 1m, key: github }\n"),
         Key::new("timeout_queue", Shape::Duration { may_be_zero: false }, "How long it may wait in its queue.")
             .at(Places::JOBS)
             .without("no limit")
@@ -92,6 +102,17 @@ pub(in crate::definition) const LOCK: Object = Object::new(
     &[
         Key::new("name", Shape::Filled, "Its name.").required(),
         Key::new("mode", Shape::Words(MODES), "How it is held.").default("exclusive"),
+    ],
+);
+
+/// `rate_limit`.
+pub(in crate::definition) const RATE: Object = Object::new(
+    "rate_limit",
+    "how often something begins",
+    &[
+        Key::new("limit", Shape::Whole(1, 1000), "How many attempts.").required(),
+        Key::new("per", Shape::Duration { may_be_zero: false }, "In how long; up to `366d`.").required(),
+        Key::new("key", Shape::Filled, "The name under which they are counted.").without("the job alone"),
     ],
 );
 

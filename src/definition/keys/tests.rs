@@ -95,6 +95,7 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&CONCURRENCY, "run: make\nconcurrency: { group: a, KEY }\n"),
         (&sharing::RESOURCES, "run: make\nresources: { KEY }\n"),
         (&LOCK, "run: make\nlocks: [{ name: db, KEY }]\n"),
+        (&RATE, "run: make\nrate_limit: { limit: 1, per: 1s, KEY }\n"),
         (&QUEUE, "# neap.yaml\nqueues: { heavy: { slots: 1, KEY } }\n"),
     ];
     let uses = [

@@ -5,7 +5,7 @@
 //! job waiting that needs what both have. Slots are not kept: while a job waits for a lock others may run. A job that has its
 //! locks and lacks only a resource is the next to get it: nobody behind it gets any of that resource, and its slot is kept.
 
-use crate::base::JobId;
+use crate::base::{JobId, Moment};
 use crate::definition::{Lock, LockMode, Machine};
 use crate::engine::state::{State, Wants};
 use std::collections::BTreeMap;
@@ -52,6 +52,8 @@ pub(crate) enum Blocked {
     Slot,
     /// This lock is held, or kept for the job that stands before it.
     Lock { name: String, kept_for: Option<JobId> },
+    /// Under its rate no attempt may begin before this.
+    Rate { until: Moment },
     /// Not so much of this resource is free, or what is free is kept for the job that stands before it.
     Resource { name: String, kept_for: Option<JobId> },
 }
@@ -69,6 +71,9 @@ pub(crate) struct Room<'s> {
     locks: BTreeMap<&'s str, Taken>,
     /// Resources, as far as somebody asked.
     resources: BTreeMap<&'s str, Left>,
+    /// Attempts that begin now, by the key of their rate.
+    begun: BTreeMap<&'s str, usize>,
+    now: Moment,
 }
 
 /// How much of a resource is left.
@@ -89,7 +94,7 @@ struct Taken {
 }
 
 impl<'s> Room<'s> {
-    pub(crate) fn new(state: &'s State, capacity: &'s Capacity) -> Room<'s> {
+    pub(crate) fn new(state: &'s State, capacity: &'s Capacity, now: Moment) -> Room<'s> {
         let free = capacity.slots.saturating_sub(state.busy_in(None, capacity));
         Room {
             state,
@@ -98,6 +103,8 @@ impl<'s> Room<'s> {
             own: BTreeMap::new(),
             locks: BTreeMap::new(),
             resources: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            now,
         }
     }
 
@@ -106,6 +113,10 @@ impl<'s> Room<'s> {
         // Who stands in a paused queue has nothing kept.
         if self.state.paused_queues.contains_key(wants.sharing.queue()) {
             return Err(Blocked::Paused);
+        }
+        // Who waits for time to pass keeps nobody else waiting.
+        if let Some(until) = self.rate_until(wants) {
+            return Err(Blocked::Rate { until });
         }
         let locks = &wants.sharing.locks;
         let lacks = locks.iter().find_map(|lock| self.lacks(lock));
@@ -118,7 +129,17 @@ impl<'s> Room<'s> {
                 self.taken(&lock.name).kept_for.get_or_insert(job);
             }
         }
+        if let (Ok(()), Some(rate)) = (&slot, &wants.sharing.rate) {
+            *self.begun.entry(&rate.key).or_default() += 1;
+        }
         slot
+    }
+
+    /// When an attempt may begin under its rate, if not now.
+    fn rate_until(&self, wants: &Wants) -> Option<Moment> {
+        let rate = wants.sharing.rate.as_ref()?;
+        let begun = self.begun.get(rate.key.as_str()).copied().unwrap_or(0);
+        self.state.rates.wait(rate, self.now, begun)
     }
 
     fn lacks(&mut self, lock: &'s Lock) -> Option<Blocked> {
@@ -225,10 +246,10 @@ impl<'s> Room<'s> {
 }
 
 impl State {
-    /// The jobs that can be admitted now, in the order of the queue.
-    pub(crate) fn admissible(&self, capacity: &Capacity) -> Vec<JobId> {
-        let mut room = Room::new(self, capacity);
-        let (mut lines, mut chosen) = (self.lines(), Vec::new());
+    /// The jobs that can be admitted now, in the order of the queue; and when the next one can be who only waits for its rate.
+    pub(crate) fn admissible(&self, capacity: &Capacity, now: Moment) -> (Vec<JobId>, Option<Moment>) {
+        let mut room = Room::new(self, capacity, now);
+        let (mut lines, mut chosen, mut next) = (self.lines(), Vec::new(), None);
         let may_be_full = !self.queues_slotless();
         // Of each line that is blocked only the first is looked at, and of nobody anything when no slot is left.
         while !(may_be_full && room.is_full())
@@ -236,15 +257,25 @@ impl State {
         {
             match room.ask(job, wants) {
                 Ok(()) => chosen.push(job),
-                Err(_) => lines.leave_out_the_rest(),
+                Err(blocked) => {
+                    lines.leave_out_the_rest();
+                    if let Blocked::Rate { until } = blocked {
+                        next = next.into_iter().chain([until]).min();
+                    }
+                }
             }
         }
-        chosen
+        (chosen, next)
     }
 
     /// Says of each line that is blocked who stands first, and what that lacks.
-    pub(crate) fn blocked(&self, capacity: &Capacity, mut tell: impl FnMut(&Wants, JobId, Blocked)) {
-        let mut room = Room::new(self, capacity);
+    pub(crate) fn blocked(
+        &self,
+        capacity: &Capacity,
+        now: Moment,
+        mut tell: impl FnMut(&Wants, JobId, Blocked),
+    ) {
+        let mut room = Room::new(self, capacity, now);
         let mut lines = self.lines();
         while let Some((job, wants)) = lines.next() {
             if let Err(blocked) = room.ask(job, wants) {

@@ -216,6 +216,7 @@ fn turns() -> Vec<Event> {
     };
     vec![
         Event::RunBegan { run: RunId(9) },
+        Event::RateUsed { key: "github".into() },
         Event::QueuePaused { queue: "heavy".into(), by: by.clone(), reason: Some("why".into()) },
         Event::QueueResumed { queue: "heavy".into(), by: by.clone() },
         Event::RunPrioritised { run: RunId(9), priority: -7, by: by.clone() },
@@ -264,6 +265,7 @@ fn word(event: &Event) -> &'static str {
         Event::TaskPaused { .. } => "task_paused",
         Event::TaskResumed { .. } => "task_resumed",
         Event::RunBegan { .. } => "run_began",
+        Event::RateUsed { .. } => "rate_used",
         Event::QueuePaused { .. } => "queue_paused",
         Event::QueueResumed { .. } => "queue_resumed",
         Event::RunPrioritised { .. } => "run_prioritised",
@@ -274,5 +276,5 @@ fn word(event: &Event) -> &'static str {
 #[test]
 fn no_event_is_without_a_sample() {
     let words: BTreeSet<&str> = samples().iter().map(word).collect();
-    assert_eq!(words.len(), 35, "{words:?}");
+    assert_eq!(words.len(), 36, "{words:?}");
 }
