@@ -40,7 +40,7 @@ pub struct State {
     pub cursors: BTreeMap<ScheduleKey, Moment>,
     /// How many runs in a row of each schedule have failed, where any has.
     pub streaks: BTreeMap<ScheduleKey, u32>,
-    /// When the last run was created, or its slot when that is later. No slot of a run lies behind it.
+    /// When the last run was created, or the last slot that was dealt with when that is later.
     pub latest: Moment,
     /// Tasks whose schedules rest.
     pub resting: BTreeMap<TaskName, Pause>,
@@ -490,7 +490,6 @@ impl State {
         self.next_run = self.next_run.max(new.run.0 + 1);
         self.latest = self.latest.max(at);
         if let Trigger::Schedule { key, slot } = &new.trigger {
-            self.latest = self.latest.max(*slot);
             self.advance_cursor(key, *slot);
         }
         self.runs.insert(new.run, run);

@@ -268,6 +268,23 @@ fn a_schedule_that_comes_back_under_a_clock_that_was_set_back_repeats_nothing() 
     assert_eq!(story.state().latest, Moment(5000));
 }
 
+/// The same holds for slots that had no run: what was skipped, or written down as missed, is dealt with.
+#[test]
+fn what_was_skipped_or_missed_does_not_come_back_with_the_schedule() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(500).schedule_every(1000);
+    story.at(600).rest();
+    story.at(5000);
+    story.at(5100).schedule_nothing();
+    story.at(2100).restart().schedule_every(1000);
+    assert_eq!(story.next_deadline(), 6000);
+    story.at(105_100); // from 6 s to 45 s they were missed, later ones were left out
+    story.at(105_200).schedule_nothing();
+    story.at(2200).restart().schedule_every(1000);
+    assert_eq!(story.next_deadline(), 106_000);
+    assert_eq!(story.runs(), 0);
+}
+
 fn after(when: End) -> Vec<(Schedule, Firing)> {
     let occasion = Occasion::After { task: TaskName::new("t").unwrap(), when };
     vec![(Schedule::on(occasion), Firing::default())]
