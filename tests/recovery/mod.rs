@@ -4,6 +4,8 @@
 //! day.
 
 mod daemon;
+#[cfg(target_os = "linux")]
+mod stepped;
 
 use daemon::Daemon;
 use neap::api::RunInfo;
