@@ -4,6 +4,7 @@
 //! One seed is one history. A failure prints the seed; `SEED=n cargo test simulation -- --nocapture` replays it and
 //! tells every event, `HISTORIES=n` plays more.
 
+mod days;
 mod ledger;
 mod plans;
 mod promises;
