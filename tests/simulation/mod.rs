@@ -352,7 +352,7 @@ impl World {
         let schedules = self.random_schedules();
         self.ledger.chains = chains(&schedules);
         self.ledger.has_started = false;
-        self.tell(Input::Chains(schedules.clone()));
+        self.engine.announce(schedules.clone());
         self.tell(Input::Restarted);
         let live: Vec<AttemptId> = self.live_attempts();
         for attempt in live {

@@ -296,7 +296,7 @@ impl World {
         let schedules = self.some_wishes();
         // Nothing is due before the schedules are told; a run that was cut off may end before.
         self.accounts.is_coming_up = true;
-        self.tell(Input::Chains(schedules.clone()));
+        self.engine.announce(schedules.clone());
         self.tell(Input::Restarted);
         let state = self.engine.state();
         for attempt in state.going().map(|job| state.attempt(job)).collect::<Vec<_>>() {
