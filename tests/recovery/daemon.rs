@@ -108,11 +108,14 @@ impl Daemon {
 
     /// Waits until the job `tick` has written this many lines.
     pub(super) async fn beats(&self, project: &Path, beats: usize) {
+        self.until_ticks(project, |ticks| ticks.lines().count() >= beats).await;
+    }
+
+    /// Waits until it has written what is wanted.
+    pub(super) async fn until_ticks(&self, project: &Path, is_so: impl Fn(&str) -> bool) {
         let mut watch = Watch::new(project, &["ticks"]).unwrap();
         let wait = async {
-            while std::fs::read_to_string(project.join("ticks")).map_or(0, |ticks| ticks.lines().count())
-                < beats
-            {
+            while !is_so(&std::fs::read_to_string(project.join("ticks")).unwrap_or_default()) {
                 watch.changed().await;
             }
         };

@@ -3,6 +3,8 @@
 //! `KILLS=100 RELOADS=100 cargo test --release recovery -- --nocapture` is the long form; the counts below are for every
 //! day.
 
+#[cfg(target_os = "linux")]
+mod between;
 mod daemon;
 #[cfg(target_os = "linux")]
 mod stepped;

@@ -23,14 +23,14 @@ const POKE: i32 = 44;
 const BEAT: u64 = 2;
 
 /// A clock that is as far ahead of the real one as people want.
-struct Clock {
+pub(super) struct Clock {
     file: File,
     path: PathBuf,
     library: PathBuf,
 }
 
 impl Clock {
-    fn new(dir: &Path) -> Clock {
+    pub(super) fn new(dir: &Path) -> Clock {
         let (path, library) = (dir.join("ahead"), dir.join("stepped.so"));
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recovery/stepped.c");
         let compiler = std::env::var_os("CC").unwrap_or("cc".into());
@@ -42,7 +42,7 @@ impl Clock {
         clock
     }
 
-    fn write(&self, seconds: i64) {
+    pub(super) fn write(&self, seconds: i64) {
         self.file.write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
     }
 
@@ -52,7 +52,7 @@ impl Clock {
         daemon.signal(POKE);
     }
 
-    async fn serve(&self, project: &Path) -> Daemon {
+    pub(super) async fn serve(&self, project: &Path) -> Daemon {
         let mut command = neap(project);
         command.env("STEPPED_CLOCK", &self.path).env("LD_PRELOAD", &self.library);
         Daemon::serve_by(command, project).await
@@ -117,7 +117,7 @@ async fn times_out(daemon: &Daemon) {
 
 /// Holds that every slot of a schedule, from the first to the last, became one thing; says how many had runs and how many
 /// stretches had none.
-fn contiguous(history: &History, task: &str, beat: u64) -> (usize, usize) {
+pub(super) fn contiguous(history: &History, task: &str, beat: u64) -> (usize, usize) {
     let all = RunFilter { limit: 1_000_000, ..RunFilter::default() };
     // The first slot of each stretch, and its last.
     let mut stretches = BTreeMap::new();
