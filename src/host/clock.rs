@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Wall-clock time that never goes back: when the system's clock is set back, it goes on at the pace of the monotonic
-/// clock until the system has caught up; when it is set forward (or the machine slept), it follows at once.
+/// clock, so it stays ahead by as much for as long as the host is up; when the system's clock is set forward beyond it (or
+/// the machine slept), it follows at once.
 #[derive(Debug)]
 pub(crate) struct Clock(Mutex<Reading>);
 
