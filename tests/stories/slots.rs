@@ -426,7 +426,8 @@ fn jitter_creates_the_run_later_for_the_same_slot_and_a_restart_changes_nothing(
     assert_eq!(story.runs(), 1);
 }
 
-/// Ten thousand tasks with one schedule each, all due in the same minute, and claimed in one step. The bound is far above
+/// Ten thousand tasks with one schedule each, all due in the same minute, and claimed in steps that follow at once: the
+/// first of them need not wait until the last is decided. The bound is far above
 /// what it takes (about a tenth of it without optimisation), so that it finds what grows with the square.
 #[test]
 fn ten_thousand_schedules_that_are_due_at_once_are_claimed_at_once() {
@@ -445,10 +446,16 @@ fn ten_thousand_schedules_that_are_due_at_once_are_claimed_at_once() {
     let mut engine = Engine::new(4, 1, State::default());
     engine.handle(Moment(500), Input::Schedules(armed.collect()));
     let began = std::time::Instant::now();
-    let effects = engine.handle(Moment(3_600_000), Input::Tick);
+    let claimed = |effects: &[Effect]| {
+        effects.iter().filter(|effect| matches!(effect, Effect::Emit(Event::RunCreated(_)))).count()
+    };
+    let mut steps = Vec::new();
+    while engine.next_deadline() <= Some(Moment(3_600_000)) {
+        steps.push(claimed(&engine.handle(Moment(3_600_000), Input::Tick)));
+    }
     let took = began.elapsed();
-    let runs = effects.iter().filter(|effect| matches!(effect, Effect::Emit(Event::RunCreated(_)))).count();
-    assert_eq!(runs, 10_000);
+    assert_eq!(steps.iter().sum::<usize>(), 10_000);
+    assert!(steps.iter().all(|claims| (1..=256).contains(claims)), "{steps:?}");
     println!("10000 schedules were claimed in {} ms", took.as_millis());
     assert!(took < std::time::Duration::from_secs(5), "{took:?}");
 }
