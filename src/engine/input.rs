@@ -38,9 +38,6 @@ pub enum Input {
     Machine(Arc<Machine>),
     /// These, and no others, are the schedules from now on.
     Schedules(Vec<Armed>),
-    /// These will be the schedules. Nothing is due by them yet; but a run that ends from now on, because the last host
-    /// died, is followed by what comes after it.
-    Chains(Vec<Armed>),
     /// The runner says that nothing of the attempt is left.
     Ended { attempt: AttemptId, exit: Exit, usage: Option<Usage>, outputs: Params },
     /// The runner says that the attempt has shown no sign of life for as long as its definition allows.

@@ -94,6 +94,12 @@ impl Engine {
         self
     }
 
+    /// These will be the schedules ([`Input::Schedules`]). Nothing is due by them yet; but a run that ends before, because the
+    /// last host died, is followed by what comes after it. So they are announced before the first input.
+    pub fn announce(&mut self, schedules: Vec<Armed>) {
+        self.know(schedules);
+    }
+
     /// What the engine remembers.
     pub fn state(&self) -> &State {
         &self.state
@@ -129,7 +135,6 @@ impl Engine {
                 self.is_stirred = true;
             }
             Input::Schedules(schedules) => self.arm(schedules),
-            Input::Chains(schedules) => self.know(schedules),
             Input::Ended { attempt, exit, usage, outputs } => self.ended(attempt, exit, usage, outputs),
             Input::Stalled { attempt } => self.stalled(attempt),
             Input::Prepared { job, found } => self.prepared(job, found),

@@ -44,7 +44,7 @@ pub struct State {
     pub streaks: BTreeMap<ScheduleKey, u32>,
     /// When attempts began that share a rate.
     pub rates: Rates,
-    /// When the last run was created, or its slot when that is later. No slot of a run lies behind it.
+    /// When the last run was created, or the last slot that was dealt with when that is later.
     pub latest: Moment,
     /// Tasks whose schedules rest.
     pub resting: BTreeMap<TaskName, Pause>,
@@ -496,7 +496,6 @@ impl State {
         self.next_run = self.next_run.max(new.run.0 + 1);
         self.latest = self.latest.max(at);
         if let Trigger::Schedule { key, slot } = &new.trigger {
-            self.latest = self.latest.max(*slot);
             self.advance_cursor(key, *slot);
         }
         self.runs.insert(new.run, run);

@@ -8,7 +8,7 @@ use crate::host::bodies::Bodies;
 use crate::host::clock::{Alarm, Clock};
 use crate::host::environment::base_environment;
 use crate::host::feed::Speaker;
-use crate::host::reload::Loader;
+use crate::host::reload::{Loader, armed};
 use crate::host::sight::LazyScripts;
 use crate::host::turn::Turn;
 use crate::host::view::View;
@@ -194,8 +194,13 @@ impl Builder {
         }
         let seed = inner.clock.now().0;
         let machine = Arc::clone(&inner.definitions().settings.machine);
+        let mut engine = Engine::new(slots, seed, state).with_machine(machine);
+        if is_serving {
+            // Attempts that ended while there was no host are reported at once, and what comes after them must not be lost.
+            engine.announce(armed(&inner.definitions().catalog));
+        }
         let turn = Turn {
-            engine: Engine::new(slots, seed, state).with_machine(machine),
+            engine,
             inner: Arc::clone(&inner),
             inbox: inbox_in,
             reports: reports_in,
@@ -203,9 +208,6 @@ impl Builder {
         };
         inner.tasks.spawn(turn.run());
         inner.load_scripts();
-        if is_serving {
-            inner.announce_schedules().await;
-        }
         inner.recover(going).await;
         if is_serving {
             inner.arm().await;

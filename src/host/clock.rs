@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Wall-clock time that never goes back: when the system's clock is set back, it goes on at the pace of the monotonic
-/// clock until the system has caught up; when it is set forward (or the machine slept), it follows at once.
+/// clock, so it stays ahead by as much for as long as the host is up; when the system's clock is set forward beyond it (or
+/// the machine slept), it follows at once.
 #[derive(Debug)]
 pub(crate) struct Clock(Mutex<Reading>);
 
@@ -38,6 +39,15 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// What the system's clock will show at a moment of ours: another time when it was set back.
+    fn on_the_wall(&self, moment: Moment) -> Moment {
+        let ahead = self.now() - wall_clock();
+        // A reading of ours was rounded down; the alarm rings in time or a little late.
+        if ahead > Millis(0) { moment - ahead + Millis(1) } else { moment }
+    }
+}
+
 /// Reads the system's clock as it is, also when it was set back; zero before the epoch. What is decided by a host goes
 /// by the host's own clock, which does not go back.
 pub fn wall_clock() -> Moment {
@@ -65,7 +75,7 @@ impl Alarm {
         let Some(deadline) = deadline else { return std::future::pending().await };
         #[cfg(target_os = "linux")]
         if let Some(timer) = &self.timer
-            && rest(timer, deadline).await
+            && rest(timer, clock.on_the_wall(deadline)).await
         {
             return;
         }
@@ -118,6 +128,17 @@ mod tests {
         }
         let past = Moment(1);
         alarm.wait(&clock, Some(past)).await;
+    }
+
+    /// Its timer knows only the system's clock, which would show the deadline an hour too late.
+    #[tokio::test]
+    async fn the_alarm_rings_in_time_when_the_clock_was_set_back() {
+        let (clock, alarm) = (Clock::new(), Alarm::new());
+        clock.0.lock().unwrap().moment = wall_clock() + Millis(3_600_000);
+        let deadline = clock.now() + Millis(30);
+        let rings = alarm.wait(&clock, Some(deadline));
+        tokio::time::timeout(Duration::from_secs(20), rings).await.expect("the alarm slept on");
+        assert!(clock.now() >= deadline);
     }
 
     #[test]

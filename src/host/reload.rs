@@ -236,13 +236,6 @@ impl Inner {
         let _ = self.tell(Input::Schedules(schedules)).await;
     }
 
-    /// Tells the engine which schedules there will be, before it hears which runs the last host has left behind: what comes
-    /// after one of those must not be lost.
-    pub(super) async fn announce_schedules(&self) {
-        let schedules = armed(&self.definitions().catalog);
-        let _ = self.tell(Input::Chains(schedules)).await;
-    }
-
     /// Reads the definitions again whenever they change or somebody asks, until the host stops.
     pub(super) fn keep_watch(self: &Arc<Inner>, loader: Loader, wishes: mpsc::Receiver<oneshot::Sender<()>>) {
         let watch = Watch::new(&self.root, &[TASKS, SCRIPTS, SETTINGS]);

@@ -177,11 +177,7 @@ fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
         "UPDATE meta SET value = max(CAST(value AS INTEGER), ?1) WHERE name = 'next_run'",
         params![Count(new.run.0.saturating_add(1))],
     )?;
-    run_statement(
-        db,
-        "UPDATE meta SET value = max(CAST(value AS INTEGER), ?1) WHERE name = 'latest'",
-        params![slot.map_or(at, |slot| slot.max(at))],
-    )?;
+    raise_latest(db, at)?;
     match (key, slot) {
         (Some(key), Some(slot)) => advance(db, key, slot),
         (_, None) | (None, _) => Ok(()),
@@ -306,7 +302,16 @@ fn end_attempt(
 }
 
 /// Everything up to `slot` is dealt with. A clock that was set back does not bring the past back.
+fn raise_latest(db: &Connection, moment: Moment) -> Result<()> {
+    run_statement(
+        db,
+        "UPDATE meta SET value = max(CAST(value AS INTEGER), ?1) WHERE name = 'latest'",
+        params![moment],
+    )
+}
+
 fn advance(db: &Connection, key: &ScheduleKey, slot: Moment) -> Result<()> {
+    raise_latest(db, slot)?;
     run_statement(
         db,
         "INSERT INTO cursors (schedule_key, last) VALUES (?1, ?2)

@@ -21,7 +21,7 @@ pub struct Recovered {
     pub cursors: BTreeMap<ScheduleKey, Moment>,
     /// How many runs in a row of each schedule have failed, where any has.
     pub streaks: BTreeMap<ScheduleKey, u32>,
-    /// When the last run was created, or its slot when that is later.
+    /// When the last run was created, or the last slot that was dealt with when that is later.
     pub latest: Moment,
     /// The tasks whose schedules rest.
     pub paused: BTreeMap<TaskName, Pause>,

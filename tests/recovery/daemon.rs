@@ -51,10 +51,15 @@ impl Daemon {
 
     /// Starts a host and waits until it listens.
     pub(super) async fn serve(project: &Path) -> Daemon {
+        Daemon::serve_by(neap(project), project).await
+    }
+
+    /// The same by a command line of its own.
+    pub(super) async fn serve_by(mut command: Command, project: &Path) -> Daemon {
         let state: PathBuf = project.join(".neap");
         std::fs::create_dir_all(&state).unwrap();
         let mut watch = Watch::new(&state, &["host.sock"]).unwrap();
-        let child = neap(project).args(["serve", "-q"]).spawn().unwrap();
+        let child = command.args(["serve", "-q"]).spawn().unwrap();
         let client = Client::new(&state);
         let up = async {
             while !client.is_up().await {
@@ -69,6 +74,12 @@ impl Daemon {
     pub(super) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    pub(super) fn signal(&self, number: i32) {
+        // SAFETY: the child has not been waited for, so the number is its own.
+        let done = unsafe { libc::kill(self.child.id() as i32, number) };
+        assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
     }
 
     /// As a service manager would.
@@ -97,11 +108,14 @@ impl Daemon {
 
     /// Waits until the job `tick` has written this many lines.
     pub(super) async fn beats(&self, project: &Path, beats: usize) {
+        self.until_ticks(project, |ticks| ticks.lines().count() >= beats).await;
+    }
+
+    /// Waits until it has written what is wanted.
+    pub(super) async fn until_ticks(&self, project: &Path, is_so: impl Fn(&str) -> bool) {
         let mut watch = Watch::new(project, &["ticks"]).unwrap();
         let wait = async {
-            while std::fs::read_to_string(project.join("ticks")).map_or(0, |ticks| ticks.lines().count())
-                < beats
-            {
+            while !is_so(&std::fs::read_to_string(project.join("ticks")).unwrap_or_default()) {
                 watch.changed().await;
             }
         };

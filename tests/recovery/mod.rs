@@ -3,7 +3,11 @@
 //! `KILLS=100 RELOADS=100 cargo test --release recovery -- --nocapture` is the long form; the counts below are for every
 //! day.
 
+#[cfg(target_os = "linux")]
+mod between;
 mod daemon;
+#[cfg(target_os = "linux")]
+mod stepped;
 
 use daemon::Daemon;
 use neap::api::RunInfo;

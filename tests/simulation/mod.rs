@@ -4,6 +4,7 @@
 //! One seed is one history. A failure prints the seed; `SEED=n cargo test simulation -- --nocapture` replays it and
 //! tells every event, `HISTORIES=n` plays more.
 
+mod days;
 mod ledger;
 mod plans;
 mod promises;
@@ -351,7 +352,7 @@ impl World {
         let schedules = self.random_schedules();
         self.ledger.chains = chains(&schedules);
         self.ledger.has_started = false;
-        self.tell(Input::Chains(schedules.clone()));
+        self.engine.announce(schedules.clone());
         self.tell(Input::Restarted);
         let live: Vec<AttemptId> = self.live_attempts();
         for attempt in live {

@@ -314,7 +314,8 @@ impl Story {
     /// What the next host says before it looks at what the last one left.
     pub(super) fn announce(&mut self, task: &str, schedules: Vec<(Schedule, Firing)>) -> &mut Story {
         let armed = self.armed(task, schedules);
-        self.tell(Input::Chains(armed))
+        self.engine.announce(armed);
+        self
     }
 
     fn armed(&self, task: &str, schedules: Vec<(Schedule, Firing)>) -> Vec<Armed> {

@@ -20,6 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A slot this late is still carried out; an older one was missed. It covers a restart and a busy moment, not a night.
 const LATE: Millis = Millis::from_secs(60);
 
+/// So many slots are dealt with in one step at most; the alarm for the others has rung, so the next step follows at once. What
+/// one step decides is committed together, and nothing starts before that: the first of ten thousand would wait for the last.
+const AT_ONCE: usize = 256;
+
 /// The schedules that are watched, and when to act on each next. Configuration, not state: the host hands it in anew.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
@@ -75,11 +79,11 @@ impl Engine {
         self.timers.due.clear();
     }
 
-    /// Deals with every slot that is due.
+    /// Deals with the slots that are due.
     pub(super) fn fire(&mut self) {
-        while let Some((at, key)) = self.timers.due.first().cloned()
-            && at <= self.now
-        {
+        for _ in 0..AT_ONCE {
+            let first = self.timers.due.first().filter(|(at, _)| *at <= self.now);
+            let Some((at, key)) = first.cloned() else { return };
             self.timers.due.pop_first();
             self.act(at, &key);
             self.set_alarm(&key);

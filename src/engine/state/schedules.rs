@@ -31,8 +31,9 @@ impl State {
         }
     }
 
-    /// A cursor never goes back, whatever the clock does.
+    /// A cursor never goes back, whatever the clock does. Nor does what is remembered when the schedule is taken away.
     pub(super) fn advance_cursor(&mut self, key: &ScheduleKey, slot: Moment) {
+        self.latest = self.latest.max(slot);
         let cursor = self.cursors.entry(key.clone()).or_default();
         *cursor = (*cursor).max(slot);
     }

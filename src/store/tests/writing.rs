@@ -138,6 +138,7 @@ fn what_goes_on_is_recovered_and_what_ended_is_not() {
     assert_eq!(cursors, [("a", 120), ("late", 300)], "a cursor never goes back");
     let pause = Pause { at: Moment(1), by: Author("ada".into()), reason: Some("hot".into()) };
     assert_eq!(recovered.paused, [(name("b"), pause)].into());
+    assert_eq!(recovered.latest, Moment(300), "nor do slots that had no run");
     assert_eq!(recovered.next_run, 4);
     assert_eq!(recovered.numbers, [(name("a"), 2), (name("b"), 1)].into());
     assert_eq!(store.history().unfinished().unwrap(), recovered.records);
