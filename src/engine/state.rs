@@ -489,9 +489,11 @@ impl State {
         *number = (*number).max(new.number);
         self.next_run = self.next_run.max(new.run.0 + 1);
         self.latest = self.latest.max(at);
-        if let Trigger::Schedule { key, slot } = &new.trigger {
-            self.latest = self.latest.max(*slot);
-            self.advance_cursor(key, *slot);
+        if let Some(slot) = new.trigger.slot() {
+            self.latest = self.latest.max(slot);
+        }
+        if let (Some(key), Some(reach)) = (new.trigger.schedule(), new.trigger.reach()) {
+            self.advance_cursor(key, reach);
         }
         self.runs.insert(new.run, run);
         for (index, outputs) in &new.reused_outputs {

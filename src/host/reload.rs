@@ -233,7 +233,9 @@ impl Inner {
         }
         let schedules = armed(&self.definitions().catalog);
         // A host that is stopping follows no schedule.
-        let _ = self.tell(Input::Schedules(schedules)).await;
+        if self.tell(Input::Schedules(schedules.clone())).await.is_ok() {
+            self.look_out(&schedules);
+        }
     }
 
     /// Tells the engine which schedules there will be, before it hears which runs the last host has left behind: what comes

@@ -142,6 +142,10 @@ fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
         Trigger::Retry { of } => ("retry", None, None, Some(*of), None),
         Trigger::Task { parent } => ("task", None, None, None, Some(json(parent))),
         Trigger::After { key, run } => ("after", Some(key), None, None, Some(json(run))),
+        // All names are in the journal; a list of runs needs one of them.
+        Trigger::Watch { key, until, changed } => {
+            ("watch", Some(key), None, None, Some(json(&(until, changed.gist()))))
+        }
     };
     run_statement(
         db,
@@ -181,8 +185,8 @@ fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
         "UPDATE meta SET value = max(CAST(value AS INTEGER), ?1) WHERE name = 'latest'",
         params![slot.map_or(at, |slot| slot.max(at))],
     )?;
-    match (key, slot) {
-        (Some(key), Some(slot)) => advance(db, key, slot),
+    match (key, new.trigger.reach()) {
+        (Some(key), Some(reach)) => advance(db, key, reach),
         (_, None) | (None, _) => Ok(()),
     }
 }
