@@ -4,8 +4,10 @@
 //! the content is the truth. Whoever listens reads the directory again and compares.
 
 mod arrivals;
+mod lookout;
 
 pub use arrivals::{Arrivals, Spot};
+pub use lookout::{Lookout, Post, Sighting};
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecursiveMode, Watcher};

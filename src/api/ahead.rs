@@ -2,8 +2,10 @@
 
 use crate::api::{Sight, Time};
 use crate::base::{Millis, Moment, TaskName};
+use crate::definition::{Catalog, Task, Timetable};
 use crate::engine::{SlotSkip, State};
 use crate::host::{Forecast, Foreseen, Window, forecast};
+use crate::schedule::Occasion;
 use crate::store::{StoreError, Usuals};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +23,18 @@ pub struct AheadInfo {
     pub full: Vec<AheadFull>,
     /// There would be more, and it is not told.
     pub is_cut: bool,
+    /// Schedules that fire when files change: nobody knows when, so nothing of them is foreseen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unforeseen: Vec<AheadUnforeseen>,
+}
+
+/// A schedule of which nothing is foreseen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AheadUnforeseen {
+    /// The task.
+    pub task: TaskName,
+    /// What it waits for: `on change of in/*.csv`.
+    pub schedule: String,
 }
 
 /// A run that would be, or a slot that would get none.
@@ -90,8 +104,23 @@ impl Sight<'_> {
             waiting: full.waiting,
         });
         let runs = runs.into_iter().map(info).collect();
-        Ok(AheadInfo { from: Time(from), to: Time(to), runs, full: full.collect(), is_cut })
+        let (full, unforeseen) = (full.collect(), unforeseen(catalog));
+        Ok(AheadInfo { from: Time(from), to: Time(to), runs, full, is_cut, unforeseen })
     }
+}
+
+fn unforeseen(catalog: &Catalog) -> Vec<AheadUnforeseen> {
+    let of = |task: &Task| -> Vec<AheadUnforeseen> {
+        let watches = |timetable: &&Timetable| {
+            timetable.enabled && matches!(timetable.schedule.occasion(), Some(Occasion::Watch { .. }))
+        };
+        let one = |timetable: &Timetable| AheadUnforeseen {
+            task: task.name.clone(),
+            schedule: timetable.schedule.to_string(),
+        };
+        task.timetables.iter().filter(watches).map(one).collect()
+    };
+    catalog.tasks().flat_map(|task| of(task)).collect()
 }
 
 fn info(run: Foreseen) -> AheadRun {

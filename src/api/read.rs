@@ -314,6 +314,10 @@ impl Sight<'_> {
             params: task.params.iter().map(|param| param.name.clone()).collect(),
             schedules: enabled().map(crate::definition::Timetable::describe).collect(),
             next: next.filter(|_| paused.is_none()).map(Time),
+            occasions: enabled()
+                .filter(|timetable| timetable.schedule.occasion().is_some())
+                .map(crate::definition::Timetable::describe)
+                .collect(),
             paused,
             recent,
             is_stale: self.definitions.catalog.is_stale(task.name.as_str()),
@@ -369,7 +373,7 @@ fn blank(
         Trigger::Manual => (None, None, None),
         Trigger::Schedule { key, slot } => (Some(key.about().to_owned()), Some(Time(*slot)), None),
         Trigger::Retry { of } => (None, None, Some(*of)),
-        Trigger::After { key, .. } => (Some(key.to_string()), None, None),
+        Trigger::After { key, .. } | Trigger::Watch { key, .. } => (Some(key.to_string()), None, None),
         Trigger::Task { .. } => (None, None, None),
     };
     RunInfo {

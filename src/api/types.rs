@@ -265,6 +265,9 @@ pub struct TaskInfo {
     /// When it fires next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Time>,
+    /// Those of its schedules that no time makes fire.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub occasions: Vec<String>,
     /// Who let its schedules rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<PauseInfo>,

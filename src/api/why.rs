@@ -105,15 +105,23 @@ impl Sight<'_> {
             });
         }
         let fires = self.fires(Some(task));
-        because.extend(fires.iter().filter(|_| paused.is_none()).map(|fire| Why {
-            subject: fire.schedule.clone(),
-            state: if fire.at.is_some() { "scheduled" } else { "over" }.into(),
-            text: match fire.at {
-                Some(_) => format!("fires next: {}", fire.description),
-                None => "does not fire again".into(),
-            },
-            until: fire.at,
-            ..Why::default()
+        because.extend(fires.iter().filter(|_| paused.is_none()).map(|fire| {
+            Why {
+                subject: fire.schedule.clone(),
+                state: match (fire.at.is_some(), fire.is_occasion) {
+                    (true, _) => "scheduled",
+                    (false, true) => "waiting",
+                    (false, false) => "over",
+                }
+                .into(),
+                text: match fire.at {
+                    Some(_) => format!("fires next: {}", fire.description),
+                    None if fire.is_occasion => "fires when that happens".into(),
+                    None => "does not fire again".into(),
+                },
+                until: fire.at,
+                ..Why::default()
+            }
         }));
         let filter = RunFilter { task: Some(task.clone()), limit: 1, ..RunFilter::default() };
         let last = self.runs(&filter)?.pop().filter(|last| last.state.is_over());

@@ -123,6 +123,8 @@ fn next(task: &TaskInfo, look: &Look) -> Cell {
             format!("{} ({})", look.clock(next.0), look.distance(next.0)).into()
         }
         (None, Some(next), _) => look.clock(next.0).into(),
+        // What fires after something else has no time.
+        (None, None, false) if !task.occasions.is_empty() => task.occasions.join(", ").into(),
         (None, None, false) => styled("never", DIM),
         (None, None, true) => styled("-", DIM),
     }
@@ -213,6 +215,7 @@ mod tests {
             params: Vec::new(),
             schedules: Vec::new(),
             next: None,
+            occasions: Vec::new(),
             paused: None,
             recent: states.iter().enumerate().map(recent).collect(),
             is_stale: false,

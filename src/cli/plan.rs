@@ -4,7 +4,7 @@ use super::args;
 use super::error::Failure;
 use super::look::{Look, count};
 use super::next::moment;
-use super::output::{DIM, ODD, Output, Table, print, styled};
+use super::output::{DIM, ODD, Output, Table, clean, print, styled};
 use super::project::Project;
 use super::see::{See, block_on};
 use crate::api::{AheadInfo, AheadRun, Time};
@@ -49,7 +49,7 @@ pub(crate) fn plan(project: &Project, args: &args::Plan, output: &Output) -> Res
 
 fn render(ahead: &AheadInfo, look: &Look) -> String {
     if ahead.runs.is_empty() && look.is_terminal {
-        return format!("Nothing starts until {}.\n", look.clock(ahead.to.0));
+        return format!("Nothing starts until {}.\n", look.clock(ahead.to.0)) + &unforeseen(ahead);
     }
     let clock = |at: Time| clock(at, ahead, look);
     let mut table = Table::new(&["WHEN", "TASK", "WAITS", "TAKES", "ENDS", "SCHEDULE"]);
@@ -94,6 +94,19 @@ fn takes(run: &AheadRun) -> String {
     }
 }
 
+/// What may start besides, whenever it will.
+fn unforeseen(ahead: &AheadInfo) -> String {
+    let mut text = String::new();
+    for one in ahead.unforeseen.iter().take(STRETCHES) {
+        text += &format!("{DIM}not foreseen: {}, {}{DIM:#}\n", one.task, clean(&one.schedule));
+    }
+    let more = ahead.unforeseen.len().saturating_sub(STRETCHES);
+    if more > 0 {
+        text += &format!("{DIM}and {more} more{DIM:#}\n");
+    }
+    text
+}
+
 fn footer(ahead: &AheadInfo, look: &Look) -> String {
     let runs = ahead.runs.iter().filter(|run| run.skipped.is_none()).count();
     let skipped = ahead.runs.len() - runs;
@@ -114,6 +127,7 @@ fn footer(ahead: &AheadInfo, look: &Look) -> String {
     if ahead.runs.iter().any(|run| run.is_guessed) {
         text += &format!("{DIM}? was never seen to succeed; a second is assumed{DIM:#}\n");
     }
+    text += &unforeseen(ahead);
     if ahead.is_cut {
         let last = ahead.runs.last().map_or(Moment(0), |run| run.created.0);
         text += &format!("{ODD}cut{ODD:#}: there is more after {}\n", look.clock(last));

@@ -58,7 +58,7 @@ codes! {
     E0124 "The path must name a file below its folder: relative, without `..`, and not empty."
     E0125 "The value does not name a signal. Write SIGTERM, TERM or the number."
     E0126 "No time zone has this name. Zones are named as in the IANA database: Europe/Berlin, UTC."
-    E0127 "The schedule cannot be read. A cron expression has five fields (minute, hour, day of month, month, weekday) or six with the seconds first; `every` takes a length of time and `at` a date with a time."
+    E0127 "The schedule cannot be read. A cron expression has five fields (minute, hour, day of month, month, weekday) or six with the seconds first; `every` takes a length of time, `at` a date with a time, and `watch` paths or patterns of files."
     E0128 "The value is not a size that is possible here. Sizes are written with their units: 512KiB, 64MiB, 1.5GiB (of 1024), or KB, MB, GB (of 1000); a bare whole number means bytes."
     E0129 "The pattern is not a regular expression. It must fit the whole value; no anchors are needed."
     E0130 "Something that is needed is missing. A task needs exactly one body: `run`, `exec`, `lua`, `script` or `uses`; or it is a pipeline with `tasks` or `steps`."

@@ -3,6 +3,7 @@
 pub(super) mod firing;
 mod occasion;
 pub(super) mod times;
+mod watch;
 
 use super::fields::{Checker, Field, Path, list};
 use super::firing::Firing;
@@ -20,7 +21,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use times::Times;
 
-const WHEN: [&str; 5] = ["cron", "every", "at", "event", "after"];
+const WHEN: [&str; 6] = ["cron", "every", "at", "event", "after", "watch"];
 
 /// Expressions that were read already: files of one project say the same few things, and each reading costs.
 #[derive(Debug, Default)]
@@ -149,7 +150,7 @@ impl Entry<'_> {
                 let needless = self.zone.iter().chain(self.times.of_the_wall()).collect();
                 (needless, "an interval has no time zone", "remove it, or use `cron`")
             }
-            "event" | "after" => {
+            "event" | "after" | "watch" => {
                 let needless = self.zone.iter().chain(self.times.all()).chain(&self.timed).collect();
                 (needless, "no time makes this entry fire", "remove it")
             }
@@ -178,7 +179,7 @@ impl Entry<'_> {
                         Code::E0130,
                         item.span.clone(),
                         "an entry of `schedule` says no time",
-                        "one of `cron`, `every`, `at`, `event`, `after` is required",
+                        "one of `cron`, `every`, `at`, `event`, `after`, `watch` is required",
                     );
                     checker.report(finding);
                 }
@@ -218,6 +219,7 @@ fn when(checker: &mut Checker, field: &Field<'_>, zone: Option<&Zone>, path: &Pa
         }
         "event" => occasion::event(checker, field).map(Schedule::on),
         "after" => occasion::after(checker, field, path).map(Schedule::on),
+        "watch" => watch::watch(checker, field, path).map(Schedule::on),
         _ => {
             let expression = checker.filled_text(field.value, "cron")?;
             cron(checker, field.value, &expression, zone?)

@@ -5,6 +5,7 @@
 
 use crate::base::{AttemptId, Bytes, JobId, Millis, Moment, RunId, TaskName};
 use crate::definition::{Cleanup, GroupName, Leaf, Params, Signal};
+use crate::engine::Changed;
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -332,13 +333,17 @@ pub enum Trigger {
     Task { parent: AttemptId },
     /// A schedule waited for the end of this run of another task.
     After { key: ScheduleKey, run: RunId },
+    /// Files changed and came to rest. The schedule has seen every change up to `until`.
+    Watch { key: ScheduleKey, until: Moment, changed: Arc<Changed> },
 }
 
 impl Trigger {
     /// The schedule that created the run, if one did.
     pub fn schedule(&self) -> Option<&ScheduleKey> {
         match self {
-            Trigger::Schedule { key, .. } | Trigger::After { key, .. } => Some(key),
+            Trigger::Schedule { key, .. } | Trigger::After { key, .. } | Trigger::Watch { key, .. } => {
+                Some(key)
+            }
             Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => None,
         }
     }
@@ -347,6 +352,19 @@ impl Trigger {
     pub fn slot(&self) -> Option<Moment> {
         match self {
             Trigger::Schedule { slot, .. } => Some(*slot),
+            Trigger::Manual
+            | Trigger::Retry { .. }
+            | Trigger::Task { .. }
+            | Trigger::After { .. }
+            | Trigger::Watch { .. } => None,
+        }
+    }
+
+    /// The moment up to which the schedule has dealt with everything when the run is there.
+    pub fn reach(&self) -> Option<Moment> {
+        match self {
+            Trigger::Schedule { slot, .. } => Some(*slot),
+            Trigger::Watch { until, .. } => Some(*until),
             Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } | Trigger::After { .. } => None,
         }
     }

@@ -1,10 +1,10 @@
 //! What the engine is told, and what it asks the host to do.
 
-use crate::base::{AttemptId, JobId, Millis, RunId, TaskName};
+use crate::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use crate::definition::{Firing, Leaf, Machine, Params, Stop};
 use crate::engine::{
-    Author, Cause, Event, Exit, Fingerprint, Outcome, PlanRef, Question, ScheduleKey, Skip, StopCause,
-    Trigger, Usage,
+    Author, Cause, Changed, Event, Exit, Fingerprint, Outcome, PlanRef, Question, ScheduleKey, Skip,
+    StopCause, Trigger, Usage,
 };
 use crate::schedule::Schedule;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub enum Input {
     Machine(Arc<Machine>),
     /// These, and no others, are the schedules from now on.
     Schedules(Vec<Armed>),
+    /// Files have changed and come to rest, and a schedule waits for that. With these it has seen every change up to `until`.
+    Changed { key: ScheduleKey, until: Moment, changed: Changed },
     /// The runner says that nothing of the attempt is left.
     Ended { attempt: AttemptId, exit: Exit, usage: Option<Usage>, outputs: Params },
     /// The runner says that the attempt has shown no sign of life for as long as its definition allows.

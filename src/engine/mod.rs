@@ -19,6 +19,7 @@ mod admit;
 mod ask;
 mod attempt;
 mod cancel;
+mod changed;
 mod event;
 mod fire;
 mod gate;
@@ -34,6 +35,7 @@ mod turns;
 mod wait;
 
 pub use admit::room::Capacity;
+pub use changed::{Changed, ChangedPath, MOST_NAMED};
 pub use event::{
     Author, Cause, Cell, Event, Exit, Fingerprint, Limit, Missed, NewRun, NotSpawned, Outcome, OwedCleanup,
     PlanRef, Question, Record, Refused, RunOutcome, ScheduleKey, Skip, SlotSkip, StopCause, Trigger, Usage,
@@ -135,6 +137,7 @@ impl Engine {
                 self.is_stirred = true;
             }
             Input::Schedules(schedules) => self.arm(schedules),
+            Input::Changed { key, until, changed } => self.changed(key, until, changed),
             Input::Ended { attempt, exit, usage, outputs } => self.ended(attempt, exit, usage, outputs),
             Input::Stalled { attempt } => self.stalled(attempt),
             Input::Prepared { job, found } => self.prepared(job, found),

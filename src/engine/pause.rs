@@ -57,7 +57,8 @@ impl Engine {
 
     pub(super) fn resume_task(&mut self, task: TaskName, by: Author) {
         if self.state.resting.contains_key(&task) {
-            self.emit(Event::TaskResumed { task, by });
+            self.emit(Event::TaskResumed { task: task.clone(), by });
+            self.let_go(&task);
         }
     }
 }

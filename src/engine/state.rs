@@ -495,8 +495,8 @@ impl State {
         *number = (*number).max(new.number);
         self.next_run = self.next_run.max(new.run.0 + 1);
         self.latest = self.latest.max(at);
-        if let Trigger::Schedule { key, slot } = &new.trigger {
-            self.advance_cursor(key, *slot);
+        if let (Some(key), Some(reach)) = (new.trigger.schedule(), new.trigger.reach()) {
+            self.advance_cursor(key, reach);
         }
         self.runs.insert(new.run, run);
         for (index, outputs) in &new.reused_outputs {

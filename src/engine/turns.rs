@@ -54,7 +54,7 @@ impl Engine {
         let Some(&run) = first else { return false };
         let (group, fails) = (group.name.clone(), group.on_conflict == OnConflict::Fail);
         if let Some(key) = submission.trigger.schedule() {
-            let slot = submission.trigger.slot().unwrap_or(self.now);
+            let slot = submission.trigger.reach().unwrap_or(self.now);
             self.emit(Event::SlotSkipped { key: key.clone(), slot, why: SlotSkip::Crowded { run, group } });
         } else {
             let (task, by) = (plan.task.clone(), submission.by.clone());

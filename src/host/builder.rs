@@ -178,6 +178,7 @@ impl Builder {
             decided: Notify::new(),
             http: actions::Http::default(),
             arrivals: Arrivals::default(),
+            lookout: Default::default(),
             preparing: Semaphore::new(crate::host::prepare::AT_ONCE),
             base_env: base_environment(),
             slots,

@@ -71,6 +71,7 @@ impl Inner {
     fn start_with(self: &Arc<Inner>, attempt: AttemptId, changes: Changes, given: &Given) {
         let room = |start: Start| {
             let made = make_room(&start.log).and_then(|()| self.make_room_for_artifacts(attempt));
+            let made = made.and_then(|()| self.write_changed(attempt.job.run));
             made.map_err(|error| format!("no room for what it writes, `{}`: {error}", start.log.display()))?;
             Ok(start)
         };

@@ -37,9 +37,7 @@ impl Clock {
         }
         last.moment
     }
-}
 
-impl Clock {
     /// What the system's clock will show at a moment of ours: another time when it was set back.
     fn on_the_wall(&self, moment: Moment) -> Moment {
         let ahead = self.now() - wall_clock();

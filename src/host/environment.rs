@@ -5,6 +5,7 @@ use crate::definition::{self, Action, Leaf, OnHostDeath, Process};
 use crate::engine::{Run, Trigger};
 use crate::exec::{Masks, Start};
 use crate::host::ends::{OUTPUTS, beside};
+use crate::host::lookout::{CHANGED, CHANGED_COUNT, CHANGED_FILE};
 use crate::host::results::{ARTIFACTS, OUTPUT};
 use crate::host::{Inner, actions};
 use std::ffi::OsString;
@@ -133,6 +134,7 @@ impl Inner {
             let folder = self.artifacts_of(attempt, leaf.name.seen_from(&plan.task));
             env.push((OsString::from(ARTIFACTS), folder.into_os_string()));
         }
+        env.extend(self.changed_variables(attempt.job.run, run));
         if let Some(slot) = run.trigger.slot() {
             env.push(text("NEAP_SCHEDULED_AT", slot.to_string()));
         }
@@ -162,7 +164,7 @@ pub(super) fn handed_on<'e>(
 
 /// Variables that a job of another host would hand on to ours, and which would be untrue here.
 fn is_ours(name: &std::ffi::OsStr) -> bool {
-    const OURS: [&str; 9] = [
+    const OURS: [&str; 12] = [
         "NEAP_TASK",
         "NEAP_RUN",
         "NEAP_RUN_NUMBER",
@@ -172,6 +174,9 @@ fn is_ours(name: &std::ffi::OsStr) -> bool {
         "NEAP_SCHEDULED_AT",
         "NEAP_WORKDIR",
         "NEAP_MARK",
+        CHANGED,
+        CHANGED_COUNT,
+        CHANGED_FILE,
     ];
     OURS.iter().any(|ours| name == *ours)
 }
@@ -220,7 +225,7 @@ pub(super) fn directory_of(leaf: &Leaf, root: &Path) -> PathBuf {
     leaf.working_dir.as_ref().map_or_else(|| root.to_path_buf(), |dir| root.join(dir))
 }
 
-/// The word for what caused a run: `manual`, `schedule`, `retry` or `task`.
+/// The word for what caused a run: `manual`, `schedule`, `retry`, `task`, `after` or `watch`.
 pub fn trigger_word(trigger: &Trigger) -> &'static str {
     match trigger {
         Trigger::Manual => "manual",
@@ -228,6 +233,7 @@ pub fn trigger_word(trigger: &Trigger) -> &'static str {
         Trigger::Retry { .. } => "retry",
         Trigger::Task { .. } => "task",
         Trigger::After { .. } => "after",
+        Trigger::Watch { .. } => "watch",
     }
 }
 

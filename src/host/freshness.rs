@@ -1,11 +1,11 @@
 //! Whether a job has anything to do: its sources are compared with what they were when it last succeeded, or with what
 //! was made of them.
 
-use crate::definition::{Freshness, Leaf, Method, Params};
+use crate::definition::{Freshness, Leaf, Method, Params, Pattern, globs};
 use crate::host::environment::directory_of;
 use crate::plan::Node;
 use crate::store::{Fresh, History};
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -167,22 +167,23 @@ fn unreadable(path: &Path, error: &std::io::Error) -> String {
 /// What is wrong with a pattern.
 pub(super) fn find(folder: &Path, patterns: &[String]) -> Result<BTreeSet<PathBuf>, String> {
     let mut found = BTreeSet::new();
-    let mut globs = GlobSetBuilder::new();
     let mut roots: BTreeSet<PathBuf> = BTreeSet::new();
-    for pattern in patterns {
-        let plain = pattern.trim_start_matches("./");
-        let fixed = plain.find(['*', '?', '[', '{']).map_or(plain, |first| &plain[..first]);
-        if fixed.len() == plain.len() {
-            found.extend(folder.join(plain).is_file().then(|| PathBuf::from(plain)));
+    let mut texts = Vec::new();
+    for text in patterns {
+        let pattern = Pattern::new(text);
+        if pattern.is_plain() {
+            let path = pattern.text();
+            found.extend(folder.join(path).is_file().then(|| PathBuf::from(path)));
             continue;
         }
-        let glob = GlobBuilder::new(plain).literal_separator(true).build();
-        globs.add(glob.map_err(|error| format!("`{pattern}` is not a pattern: {error}"))?);
-        roots.insert(
-            fixed.rsplit_once('/').map_or(PathBuf::new(), |(above, _)| PathBuf::from(format!("{above}/"))),
-        );
+        roots.insert(pattern.folder().into());
+        texts.push(pattern.text());
     }
-    let globs = globs.build().map_err(|error| error.to_string())?;
+    let wrong = |error: globset::Error| {
+        let text = error.glob().unwrap_or_default().to_owned();
+        format!("`{text}` is not a pattern: {error}")
+    };
+    let globs = globs(texts).map_err(wrong)?;
     for root in roots {
         walk(folder, &root, &globs, &mut found);
     }

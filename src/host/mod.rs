@@ -19,6 +19,7 @@
 //! | `freshness`, `checks` | whether there is anything to do, and whether it may be done |
 //! | `secrets`, `ends`, `results` | what an attempt is given beside its environment, and what it leaves behind |
 //! | `reload` | definitions that change while it runs |
+//! | `lookout` | schedules that fire when files change |
 //! | `inline` | Lua that stands in task files |
 //! | `view`, `feed` | what others may see, and hear |
 //! | `request` | what others may ask for |
@@ -39,6 +40,7 @@ mod forecast;
 mod foresee;
 mod freshness;
 mod inline;
+mod lookout;
 mod once;
 mod prepare;
 mod project;
@@ -128,6 +130,8 @@ pub(crate) struct Inner {
     http: actions::Http,
     /// For the jobs that wait for files.
     arrivals: Arrivals,
+    /// For the schedules that wait for files to change.
+    lookout: lookout::LazyLookout,
     /// How many jobs may be prepared at once.
     preparing: Semaphore,
     slots: usize,
@@ -495,6 +499,7 @@ impl Inner {
 
     async fn shutdown(&self, leaves: bool) {
         self.stop.cancel();
+        self.lookout.stop();
         let going: Vec<_> = self.view.look(|live| {
             let about = |job: JobId| {
                 let (run, leaf) = (&live.state.runs[&job.run], live.state.leaf(job));

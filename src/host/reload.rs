@@ -233,7 +233,9 @@ impl Inner {
         }
         let schedules = armed(&self.definitions().catalog);
         // A host that is stopping follows no schedule.
-        let _ = self.tell(Input::Schedules(schedules)).await;
+        if self.tell(Input::Schedules(schedules.clone())).await.is_ok() {
+            self.look_out(&schedules);
+        }
     }
 
     /// Reads the definitions again whenever they change or somebody asks, until the host stops.

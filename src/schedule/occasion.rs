@@ -1,7 +1,8 @@
 //! What makes a schedule fire besides the clock.
 
-use crate::base::TaskName;
+use crate::base::{Millis, TaskName};
 use std::fmt;
+use std::sync::Arc;
 
 /// Something that happens, and creates a run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +15,13 @@ pub enum Occasion {
         task: TaskName,
         /// How.
         when: End,
+    },
+    /// Files have changed, and then come to rest.
+    Watch {
+        /// Which: patterns, relative to the project.
+        paths: Arc<[String]>,
+        /// For so long nothing happens to them any more.
+        settle: Millis,
     },
 }
 
@@ -35,6 +43,7 @@ impl Occasion {
         match self {
             Occasion::Startup => "when the host comes up".to_owned(),
             Occasion::After { task, when } => format!("after {task} has {when}"),
+            Occasion::Watch { .. } => self.to_string(),
         }
     }
 }
@@ -44,6 +53,8 @@ impl fmt::Display for Occasion {
         match self {
             Occasion::Startup => f.write_str("at startup"),
             Occasion::After { task, when } => write!(f, "after {task} {when}"),
+            // How long they have to rest is no part of the name: to change it must not forget what was seen.
+            Occasion::Watch { paths, .. } => write!(f, "on change of {}", paths.join(", ")),
         }
     }
 }

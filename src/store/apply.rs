@@ -143,6 +143,10 @@ fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
         Trigger::Retry { of } => ("retry", None, None, Some(*of), None),
         Trigger::Task { parent } => ("task", None, None, None, Some(json(parent))),
         Trigger::After { key, run } => ("after", Some(key), None, None, Some(json(run))),
+        // All names are in the journal; a list of runs needs one of them.
+        Trigger::Watch { key, until, changed } => {
+            ("watch", Some(key), None, None, Some(json(&(until, changed.gist()))))
+        }
     };
     run_statement(
         db,
@@ -178,8 +182,8 @@ fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
         params![Count(new.run.0.saturating_add(1))],
     )?;
     raise_latest(db, at)?;
-    match (key, slot) {
-        (Some(key), Some(slot)) => advance(db, key, slot),
+    match (key, new.trigger.reach()) {
+        (Some(key), Some(reach)) => advance(db, key, reach),
         (_, None) | (None, _) => Ok(()),
     }
 }
@@ -301,7 +305,7 @@ fn end_attempt(
     )
 }
 
-/// Everything up to `slot` is dealt with. A clock that was set back does not bring the past back.
+/// Notes that something was dealt with that belongs to this moment, in case its schedule is taken away and comes back.
 fn raise_latest(db: &Connection, moment: Moment) -> Result<()> {
     run_statement(
         db,
@@ -310,6 +314,7 @@ fn raise_latest(db: &Connection, moment: Moment) -> Result<()> {
     )
 }
 
+/// Everything up to `slot` is dealt with. A clock that was set back does not bring the past back.
 fn advance(db: &Connection, key: &ScheduleKey, slot: Moment) -> Result<()> {
     raise_latest(db, slot)?;
     run_statement(

@@ -5,7 +5,9 @@
 
 use super::Seq;
 use crate::base::{AttemptId, Moment, RunId, TaskName};
-use crate::engine::{Author, Cause, Exit, Outcome, RunOutcome, ScheduleKey, Skip, SlotSkip, Trigger, Usage};
+use crate::engine::{
+    Author, Cause, Changed, Exit, Outcome, RunOutcome, ScheduleKey, Skip, SlotSkip, Trigger, Usage,
+};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Result, Row};
 use serde::Serialize;
@@ -120,6 +122,10 @@ pub(super) fn trigger_at(row: &Row<'_>, first: usize) -> Result<Trigger> {
         "task" => Ok(Trigger::Task { parent: row.get::<_, Json<AttemptId>>(first + 4)?.0 }),
         "after" => {
             Ok(Trigger::After { key: row.get(first + 1)?, run: row.get::<_, Json<RunId>>(first + 4)?.0 })
+        }
+        "watch" => {
+            let Json((until, changed)) = row.get::<_, Json<(Moment, Changed)>>(first + 4)?;
+            Ok(Trigger::Watch { key: row.get(first + 1)?, until, changed: Arc::new(changed) })
         }
         other => Err(unknown_word(first, other)),
     }

@@ -91,3 +91,20 @@ fn schedules_of_a_project_are_listed() {
     let unknown = project.neap(&["next", "nothing"]);
     assert!(unknown.code == 1 && unknown.err.contains("there is no task `nothing`"), "{unknown:?}");
 }
+
+/// Nobody knows when: all that can be told is for what.
+#[test]
+fn what_waits_for_files_says_so_everywhere() {
+    let project = Project::new(&[("take", "schedule: { watch: [in/*.csv, \"a b\"] }\nrun: echo\n")]);
+    let words = "on change of in/*.csv, a b";
+    project.person(&["next"]).shows(&[words]);
+    project.person(&["next", "take"]).shows(&[words]);
+    project.person(&["ls"]).shows(&[words]);
+    project.person(&["show", "take"]).shows(&[words]);
+    project.person(&["why", "take"]).shows(&["on change of in/*.csv, a b fires when that happens"]);
+    project
+        .person(&["plan"])
+        .shows(&["Nothing starts until", "not foreseen: take, on change of in/*.csv, a b"]);
+    let ahead: Value = project.json(&["plan"]);
+    assert_eq!(ahead["unforeseen"], json!([{ "task": "take", "schedule": words }]));
+}

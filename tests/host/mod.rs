@@ -1,6 +1,7 @@
 //! The host from outside, as an embedding program uses it: real processes, a real database, real scripts.
 
 mod actions;
+mod files;
 mod server;
 pub(crate) mod support;
 

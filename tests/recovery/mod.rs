@@ -6,6 +6,7 @@
 #[cfg(target_os = "linux")]
 mod between;
 mod daemon;
+mod files;
 #[cfg(target_os = "linux")]
 mod stepped;
 
@@ -197,6 +198,9 @@ async fn an_idle_host_sleeps() {
         let task = format!("{{ run: 'true', schedule: \"{} {} 1 1 *\" }}", n % 60, n % 24);
         std::fs::write(project.path().join(format!("tasks/t{n}.yaml")), task).unwrap();
     }
+    // Files are waited for as well.
+    let task = "{ run: 'true', schedule: { watch: ['t*/**/*.csv', 'later/*'] } }";
+    std::fs::write(project.path().join("tasks/t0.yaml"), task).unwrap();
     let daemon = Daemon::serve(project.path()).await;
     daemon.until(|tasks, _| tasks.len() == 1000).await;
     // What the start and the question above set in motion has to come to rest first.

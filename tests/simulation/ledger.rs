@@ -1,5 +1,6 @@
 //! The onlooker: holds every event against what was seen before.
 
+use super::files::{self, Files};
 use super::rules::{Says, fates, says};
 use super::sharing::Begun;
 use super::turns::Turns;
@@ -73,6 +74,8 @@ pub(super) struct Ledger {
     /// Failures in a row, by schedule.
     streaks: BTreeMap<ScheduleKey, u32>,
     triggers: BTreeMap<RunId, ScheduleKey>,
+    /// Files that change.
+    pub(super) files: Files,
 }
 
 /// How long an attempt has run, frozen time left out.
@@ -98,6 +101,7 @@ impl Ledger {
     /// Writes down one event.
     pub(super) fn observe(&mut self, record: &Record) {
         self.turns.observe(&record.event);
+        self.files.observe(&record.event);
         match &record.event {
             Event::RunCreated(new) => self.run_created(new),
             Event::JobPreparing { job } => {
@@ -247,6 +251,7 @@ impl Ledger {
                 assert!(self.finished.contains_key(run), "{key:?} follows {run:?}, which goes on");
                 assert!(self.followers.insert((key.clone(), *run)), "{key:?} follows {run:?} twice");
             }
+            Trigger::Watch { key, .. } => assert_eq!(*key, files::key()),
             Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {}
         }
         if let Some(key) = new.trigger.schedule() {

@@ -5,6 +5,7 @@
 //! tells every event, `HISTORIES=n` plays more.
 
 mod days;
+mod files;
 mod ledger;
 mod plans;
 mod promises;
@@ -113,7 +114,7 @@ impl World {
 
     fn play(&mut self) {
         for _ in 0..60 {
-            match self.rng.below(16) {
+            match self.rng.below(17) {
                 0..=1 => self.submit(),
                 2 => self.cancel(),
                 3 => self.crash(),
@@ -122,6 +123,7 @@ impl World {
                 6 => self.reload(),
                 7 => self.owe(),
                 8 => self.decide(),
+                9 => self.change_files(),
                 _ => self.advance(),
             }
         }
@@ -259,7 +261,7 @@ impl World {
 
     fn pause_or_resume(&mut self) {
         let run = RunId(1 + self.rng.below(self.engine.state().next_run));
-        let task = TaskName::new(&format!("s{}", self.rng.below(3))).unwrap();
+        let task = TaskName::new(["s0", "s1", "s2", files::KEY][self.rng.below(4) as usize]).unwrap();
         match self.rng.below(11) {
             9 => {
                 let queue = if self.rng.one_in(2) { "heavy" } else { "default" };
@@ -314,12 +316,13 @@ impl World {
 
     fn random_schedules(&mut self) -> Vec<Armed> {
         let mut schedules = Vec::new();
-        for n in 0..5 {
+        for n in 0..6 {
             if self.is_ending || self.rng.below(3) == 0 {
                 continue;
             }
             let (name, schedule) = match n {
                 0..3 => (format!("s{n}"), Schedule::every(Millis::from_secs(1 + n * 3)).unwrap()),
+                5 => (files::KEY.to_owned(), Schedule::on(watch())),
                 _ => (format!("c{n}"), Schedule::on(random_occasion(&mut self.rng))),
             };
             let mut plan = self.random_plan();
@@ -329,6 +332,37 @@ impl World {
             schedules.push(Armed { key: ScheduleKey(name.into()), schedule, plan, firing });
         }
         schedules
+    }
+
+    /// Files change, and the host sees that sooner or later.
+    fn change_files(&mut self) {
+        if !self.engine.state().cursors.contains_key(&files::key()) {
+            let changed = files::changed(&["/in/nobody".to_owned()]);
+            return self.tell(Input::Changed { key: files::key(), until: self.now, changed });
+        }
+        self.now = self.now + Millis(1);
+        for _ in 0..1 + self.rng.below(3) {
+            self.ledger.files.change(self.now);
+        }
+        if !self.rng.one_in(4) {
+            let seen = self.ledger.files.see();
+            self.tell_changed(&seen);
+        }
+    }
+
+    /// A host that comes up looks at everything.
+    fn search_files(&mut self) {
+        if let Some(cursor) = self.engine.state().cursors.get(&files::key()).copied() {
+            let found = self.ledger.files.search(cursor);
+            self.tell_changed(&found);
+        }
+    }
+
+    fn tell_changed(&mut self, files: &[String]) {
+        if !files.is_empty() {
+            let changed = files::changed(files);
+            self.tell(Input::Changed { key: files::key(), until: self.now, changed });
+        }
     }
 
     fn owe(&mut self) {
@@ -364,6 +398,7 @@ impl World {
             }
         }
         self.follow_schedules(schedules);
+        self.search_files();
     }
 
     fn live_attempts(&self) -> Vec<AttemptId> {
@@ -571,6 +606,7 @@ impl World {
         if self.journal.len() < 64 || self.journal.len().is_multiple_of(16) {
             assert_eq!(*state, State::default().replay(&self.journal), "the journal is not the state");
         }
+        self.ledger.files.check(state);
         Sight { state, ledger: &self.ledger, now: self.now, capacity: &self.capacity }.check();
     }
 
@@ -588,9 +624,13 @@ fn engine(capacity: &Capacity, seed: u64, state: State) -> Engine {
 fn chains(schedules: &[Armed]) -> Vec<(ScheduleKey, TaskName, End)> {
     let after = |armed: &Armed| match armed.schedule.occasion() {
         Some(Occasion::After { task, when }) => Some((armed.key.clone(), task.clone(), *when)),
-        Some(Occasion::Startup) | None => None,
+        Some(Occasion::Startup | Occasion::Watch { .. }) | None => None,
     };
     schedules.iter().filter_map(after).collect()
+}
+
+fn watch() -> Occasion {
+    Occasion::Watch { paths: Arc::new(["in/*".to_owned()]), settle: Millis(100) }
 }
 
 fn is_approval(leaf: &Leaf) -> bool {

@@ -459,3 +459,79 @@ fn ten_thousand_schedules_that_are_due_at_once_are_claimed_at_once() {
     println!("10000 schedules were claimed in {} ms", took.as_millis());
     assert!(took < std::time::Duration::from_secs(5), "{took:?}");
 }
+
+fn watch() -> Schedule {
+    let paths = std::sync::Arc::new(["in/*".to_owned()]);
+    Schedule::on(Occasion::Watch { paths, settle: Millis(100) })
+}
+
+/// A host that dies after it has seen a change and before there is a run looks again from the cursor on.
+#[test]
+fn files_that_changed_make_one_run_and_the_cursor_moves_with_it() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(1000).schedule(watch(), Firing::default());
+    story.at(2000).changes(&["b", "a"], 1900);
+    assert_eq!(story.state().cursors.values().collect::<Vec<_>>(), [&Moment(1900)]);
+    story.at(2500).restart().schedule(watch(), Firing::default());
+    assert_eq!(story.state().cursors.values().collect::<Vec<_>>(), [&Moment(1900)]);
+    story.at(3000).changes(&["c"], 2900);
+    story.at(3500).schedule_nothing();
+    story.at(4000).changes(&["d"], 3900);
+    story.check(
+        "
+        @1000  armed t
+        @2000  run created for a change of a and 1 more up to @1900
+               a queued
+               a.1 started                       -> start a.1
+        @3000  slot @2900 skipped: run 1 goes on
+        @3500  disarmed t
+        ",
+    );
+}
+
+#[test]
+fn files_that_change_while_a_run_goes_on_wait_as_a_slot_does() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(1000).schedule(watch(), overlapping(Overlap::QueueOne));
+    story.at(2000).changes(&["a"], 1900);
+    story.at(3000).changes(&["b"], 2900);
+    story.at(4000).changes(&["c"], 3900);
+    story.at(5000).ends("a.1", code(0));
+    story.check(
+        "
+        @1000  armed t
+        @2000  run created for a change of a up to @1900
+               a queued
+               a.1 started                       -> start a.1
+        @3000  run 2 created for a change of b up to @2900, waits for its turn
+        @4000  slot @3900 skipped: run 2 waits
+        @5000  a.1 ended: exit 0
+               a finished: succeeded
+               run finished: succeeded
+               run 2 has its turn
+               run 2 begins
+               a queued
+               a.1 started                       -> start a.1 of run 2
+        ",
+    );
+}
+
+#[test]
+fn files_that_change_while_the_schedules_rest_make_one_run_when_they_go_on() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(1000).schedule(watch(), Firing::default()).rest();
+    story.at(2000).changes(&["b"], 1900);
+    story.at(3000).changes(&["a"], 2900).schedule(watch(), Firing::default());
+    assert_eq!(story.state().cursors.values().collect::<Vec<_>>(), [&Moment(980)]);
+    story.at(4000).wake();
+    story.check(
+        "
+        @1000  armed t
+        @1000  t rests
+        @4000  t goes on
+               run created for a change of a and 1 more up to @2900
+               a queued
+               a.1 started                       -> start a.1
+        ",
+    );
+}

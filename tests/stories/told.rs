@@ -6,9 +6,9 @@ use neap::definition::{
     Signal, Source, Spread, Stop, When,
 };
 use neap::engine::{
-    Answer, Armed, Author, Cause, Effect, Engine, Event, Exit, Input, Order, Outcome, PlanRef, Preparation,
-    Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, Standing, State, StopCause, Submission,
-    Trigger, Wait,
+    Answer, Armed, Author, Cause, Changed, ChangedPath, Effect, Engine, Event, Exit, Input, Order, Outcome,
+    PlanRef, Preparation, Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, Standing, State,
+    StopCause, Submission, Trigger, Wait,
 };
 use neap::plan::{Node, Plan};
 use neap::schedule::{Schedule, Zone};
@@ -305,6 +305,13 @@ impl Story {
         self.tell(Input::Schedules(vec![Armed { key, schedule, plan, firing }]))
     }
 
+    /// The host has seen that these files changed, and all changes up to then.
+    pub(super) fn changes(&mut self, files: &[&str], until: u64) -> &mut Story {
+        let key = self.engine.state().cursors.keys().next().cloned().unwrap_or(ScheduleKey("gone".into()));
+        let paths = files.iter().map(|file| ChangedPath(file.as_bytes().into()));
+        self.tell(Input::Changed { key, until: Moment(until), changed: Changed::new(paths, 0) })
+    }
+
     /// This schedule of another task, whose runs have one job of the same name.
     pub(super) fn chain(&mut self, task: &str, schedules: Vec<(Schedule, Firing)>) -> &mut Story {
         let armed = self.armed(task, schedules);
@@ -405,6 +412,10 @@ impl Story {
                 }
                 Trigger::After { run: cause, .. } => {
                     format!("{} created after run {}", run(new.run), cause.0)
+                }
+                Trigger::Watch { until, changed, .. } => {
+                    let turn = if new.is_behind { ", waits for its turn" } else { "" };
+                    format!("{} created for a change of {changed} up to @{}{turn}", run(new.run), until.0)
                 }
                 Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {
                     format!("{} created{}", run(new.run), if new.waits { ", waits" } else { "" })

@@ -124,6 +124,9 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::Retry { of } => format!(" as another go at {of}"),
         Trigger::Task { parent } => format!(" for a job of run {}", parent.job.run),
         Trigger::After { run, .. } => format!(" after run {run}"),
+        Trigger::Watch { changed, .. } => {
+            format!(" for a change of {}", clean(&changed.to_string()))
+        }
     }
 }
 

@@ -293,6 +293,7 @@ tasks:
             params: Vec::new(),
             schedules: Vec::new(),
             next: None,
+            occasions: Vec::new(),
             paused: None,
             recent: Vec::new(),
             is_stale: false,

@@ -31,9 +31,6 @@ pub(super) const JOB: &[Later] = &[
     later("durability", "What is awaited before a step counts as done."),
 ];
 
-/// Of an entry of `schedule`.
-pub(super) const SCHEDULE: &[Later] = &[later("watch", "It fires when files change.")];
-
 /// Of `retry`.
 pub(super) const RETRY: &[Later] = &[
     later("on_output", "Only a failure with such output is tried again."),

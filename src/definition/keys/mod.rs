@@ -37,7 +37,7 @@ pub(super) use environment::{PARAM, PARAM_IN_LIST, SECRET, STDIN};
 pub(super) use graph::{FOREACH, JOIN, NEED, PRECONDITION, STRATEGY};
 pub(super) use process::LIMITS;
 pub(super) use results::{LOG, OUTPUT, REPEAT};
-pub(super) use schedule::{AFTER, ENTRY, EXCLUDE};
+pub(super) use schedule::{AFTER, ENTRY, EXCLUDE, WATCH};
 pub(super) use settings::CHANNEL;
 pub(super) use sharing::{CONCURRENCY, LOCK, QUEUE, RATE};
 pub(super) use time::{RETRY, STOP};
@@ -219,6 +219,7 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &LIMITS,
     &ENTRY,
     &AFTER,
+    &WATCH,
     &EXCLUDE,
     &PARAM,
     &PARAM_IN_LIST,

@@ -1,6 +1,5 @@
 //! An entry of `schedule`, and what it has in common with the task around it.
 
-use super::later;
 use super::{Bond, Key, Names, Object, Shape, Special};
 
 /// An entry of `schedule`.
@@ -20,6 +19,8 @@ pub(in crate::definition) const ENTRY: Object = Object::new(
         Key::new("event", Shape::Words(&[("startup", "the host comes up: once for each start, and not when files are read again")]), "What happens to the host."),
         Key::new("after", Shape::Either(&[Shape::Filled, Shape::Object(&AFTER)]), "Another task, of which a run has ended.")
             .more("A bare name means a run that has succeeded. The run is created in the same step in which the other one ends, so a crash neither loses nor repeats it."),
+        Key::new("watch", Shape::Either(&[Shape::List(&Shape::Filled), Shape::Object(&WATCH)]), "Files that change.")
+            .more("The run is created when files were made or changed and nothing has happened to them since for a while; all that come together make one run. Files that go make none."),
         Key::new("jitter", Shape::Duration { may_be_zero: true }, "By how much later than its slot a run is created at most.")
             .default("0s")
             .more("How much it is comes from the name of the schedule and the slot, so that `neap next` and a restart tell the same. It never reaches the next slot."),
@@ -38,8 +39,7 @@ pub(in crate::definition) const ENTRY: Object = Object::new(
         PAUSE_ON_FAILURE,
     ],
 )
-.bound(&[Bond::One(&["cron", "every", "at", "event", "after"])])
-.later(later::SCHEDULE);
+.bound(&[Bond::One(&["cron", "every", "at", "event", "after", "watch"])]);
 
 /// `after` of an entry of `schedule`.
 pub(in crate::definition) const AFTER: Object = Object::new(
@@ -57,6 +57,24 @@ pub(in crate::definition) const AFTER: Object = Object::new(
             "How its run has to end.",
         )
         .default("succeeded"),
+    ],
+);
+
+/// `watch` of an entry of `schedule`.
+pub(in crate::definition) const WATCH: Object = Object::new(
+    "schedule.watch",
+    "which files, and for how long they have to rest",
+    &[
+        Key::new("paths", Shape::List(&Shape::Filled), "Paths and patterns of files.").required().more(
+            "`*`, `?`, `[a-z]`, `{a,b}`, and `**` for any number of folders; relative to the project. A path of a folder means the files in it.",
+        ),
+        Key::new(
+            "settle",
+            Shape::Duration { may_be_zero: false },
+            "For so long nothing may happen to a file before it counts as complete.",
+        )
+        .default("1s")
+        .more("From 50ms to 1h."),
     ],
 );
 

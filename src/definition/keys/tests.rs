@@ -72,6 +72,7 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&LIMITS, "run: make\nlimits: { KEY }\n"),
         (&ENTRY, "run: make\nschedule: { cron: '0 3 * * *', KEY }\n"),
         (&AFTER, "run: make\nschedule: { after: { task: other, KEY } }\n"),
+        (&WATCH, "run: make\nschedule: { watch: { paths: in, KEY } }\n"),
         (&EXCLUDE, "run: make\nschedule: { cron: '0 3 * * *', exclude: { KEY } }\n"),
         (&PARAM, "run: make\nparams: { a: { KEY } }\n"),
         (&PARAM_IN_LIST, "run: make\nparams: [{ name: a, KEY }]\n"),

@@ -2,9 +2,10 @@
 //! reason, or a part of a missed stretch.
 //!
 //! What a run that goes on means for a slot is in `overlap`; slots that nobody could act on in time are in `late`; what
-//! follows from the end of a run is in `follow`.
+//! follows from the end of a run is in `follow`; what the host sees happen is in `happen`.
 
 mod follow;
+mod happen;
 mod late;
 mod overlap;
 
@@ -14,11 +15,15 @@ use super::Engine;
 use crate::base::{Millis, Moment, TaskName};
 use crate::engine::{Armed, Event, ScheduleKey};
 use crate::schedule::{Occasion, jitter};
+use happen::Held;
 use late::Pace;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A slot this late is still carried out; an older one was missed. It covers a restart and a busy moment, not a night.
 const LATE: Millis = Millis::from_secs(60);
+/// The times of files come from a clock that is a tick of the kernel behind. What changes from the first moment on is seen
+/// with this.
+const FILES_BEHIND: Millis = Millis(20);
 
 /// So many slots are dealt with in one step at most; the alarm for the others has rung, so the next step follows at once. What
 /// one step decides is committed together, and nothing starts before that: the first of ten thousand would wait for the last.
@@ -32,6 +37,8 @@ pub(super) struct Timers {
     pace: Pace,
     /// By task: the schedules that fire when a run of it has ended.
     after: BTreeMap<TaskName, Vec<ScheduleKey>>,
+    /// What has changed while the schedules of its task rest.
+    held: BTreeMap<ScheduleKey, Held>,
     /// Whether the schedules that fire when the host comes up have done so.
     has_started: bool,
 }
@@ -56,9 +63,11 @@ impl Engine {
         for key in armed {
             if !self.state.cursors.contains_key(&key) {
                 // A clock that was set back must not bring back what has been carried out under this name before.
-                let is_startup = self.timers.armed[&key].schedule.occasion() == Some(&Occasion::Startup);
-                let now = if is_startup { self.now - Millis(1) } else { self.now };
-                let at = now.max(self.state.latest);
+                let at = match self.timers.armed[&key].schedule.occasion() {
+                    Some(Occasion::Watch { .. }) => self.now - FILES_BEHIND,
+                    Some(Occasion::Startup) => (self.now - Millis(1)).max(self.state.latest),
+                    Some(Occasion::After { .. }) | None => self.now.max(self.state.latest),
+                };
                 self.emit(Event::ScheduleArmed { key: key.clone(), at });
             }
             self.set_alarm(&key);
@@ -76,6 +85,8 @@ impl Engine {
         }
         self.timers.after = after;
         self.timers.armed = schedules.into_iter().map(|armed| (armed.key.clone(), armed)).collect();
+        let armed = &self.timers.armed;
+        self.timers.held.retain(|key, _| armed.contains_key(key));
         self.timers.due.clear();
     }
 

@@ -84,6 +84,9 @@ fn lines(timetable: &Timetable) -> String {
         Some(Occasion::After { .. }) => {
             return format!("{head}# not exported: see `OnSuccess=` and `OnFailure=` of the other unit\n");
         }
+        Some(Occasion::Watch { .. }) => {
+            return format!("{head}# not exported: see `PathChanged=` of a path unit\n");
+        }
         None if timetable.schedule.limits().is_some() => {
             return format!("{head}# not exported: a timer knows no start, no end and no exceptions\n");
         }

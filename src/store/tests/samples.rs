@@ -4,8 +4,8 @@ use super::{job, key, name, new_run, plan};
 use crate::base::{AttemptId, Millis, Moment, RunId};
 use crate::definition::{Cleanup, GroupName, Params, Signal};
 use crate::engine::{
-    Author, Cause, Cell, Event, Exit, Fingerprint, Limit, Missed, NewRun, NotSpawned, Outcome, OwedCleanup,
-    PlanRef, Question, Refused, RunOutcome, Skip, SlotSkip, StopCause, Trigger, Usage,
+    Author, Cause, Cell, Changed, ChangedPath, Event, Exit, Fingerprint, Limit, Missed, NewRun, NotSpawned,
+    Outcome, OwedCleanup, PlanRef, Question, Refused, RunOutcome, Skip, SlotSkip, StopCause, Trigger, Usage,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -49,6 +49,14 @@ fn runs() -> Vec<Event> {
         NewRun { run: RunId(4), number: 4, reused_outputs: vec![(2, outputs)], ..retry.clone() };
     let trigger = Trigger::After { key: key("a: after b succeeded"), run: RunId(1) };
     let chained = NewRun { run: RunId(6), number: 6, trigger, ..first.clone() };
+    let path = |bytes: &[u8]| ChangedPath(bytes.into());
+    let changed = Changed { paths: vec![path(b"/in/a b.csv"), path(b"/in/\xff")], more: 3 };
+    let trigger = Trigger::Watch {
+        key: key("a: on change of in/*"),
+        until: Moment(10_800_001),
+        changed: Arc::new(changed),
+    };
+    let watched = NewRun { run: RunId(8), number: 8, trigger, ..first.clone() };
     let behind = NewRun { run: RunId(5), number: 5, is_behind: true, ..first.clone() };
     let keyed = NewRun { run: RunId(7), number: 7, key: Some("import \"x\"".into()), ..first.clone() };
     vec![
@@ -58,6 +66,7 @@ fn runs() -> Vec<Event> {
         Event::RunCreated(Box::new(with_outputs)),
         Event::RunCreated(Box::new(behind)),
         Event::RunCreated(Box::new(chained)),
+        Event::RunCreated(Box::new(watched)),
         Event::RunCreated(Box::new(NewRun { waits: true, plan: lasting(), ..new_run("a", 9, 9) })),
         Event::RunCreated(Box::new(keyed)),
         Event::RunReleased { run: RunId(5) },
