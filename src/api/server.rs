@@ -6,12 +6,14 @@ pub use follow::Follow;
 
 use super::occupancy;
 use crate::api::{
-    Cancel, Decide, HostInfo, Prio, Refusal, Rest, RetryRequest, RunInfo, SelectError, Selected, Selector,
-    Sight, Submitted,
+    BackfillRequest, Cancel, Decide, FilledInfo, HostInfo, Prio, Refusal, Rest, RetryRequest, RunInfo,
+    SelectError, Selected, Selector, Sight, Submitted, Time,
 };
 use crate::base::{RunId, TaskName};
 use crate::engine::Author;
-use crate::host::{CommandError, Happening, Host, RunRequest, SubmitError, wall_clock};
+use crate::host::{
+    Backfill, BackfillError, CommandError, Fill, Filled, Happening, Host, RunRequest, SubmitError, wall_clock,
+};
 use crate::store::{RunFilter, RunStatus, Seq, StoreError};
 use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::StatusCode;
@@ -147,6 +149,7 @@ fn router(doors: Doors) -> Router {
         .route("/api/v1/runs/{id}/pause", post(pause))
         .route("/api/v1/runs/{id}/resume", post(resume))
         .route("/api/v1/runs/{id}/retry", post(retry))
+        .route("/api/v1/backfill", post(backfill))
         .route("/api/v1/pause", post(rest))
         .route("/api/v1/resume", post(wake))
         .route("/api/v1/reload", post(reload))
@@ -212,6 +215,17 @@ impl From<SubmitError> for Denial {
         };
         let hint = error.hint();
         Denial(status, Refusal { message: error.to_string(), hint })
+    }
+}
+
+impl From<BackfillError> for Denial {
+    fn from(error: BackfillError) -> Denial {
+        match error {
+            BackfillError::Submit(error) => error.into(),
+            BackfillError::NoSchedule(_) | BackfillError::TooMany(_) => {
+                Denial::new(StatusCode::UNPROCESSABLE_ENTITY, error)
+            }
+        }
     }
 }
 
@@ -415,6 +429,27 @@ async fn prio(State(doors): Door, UrlPath(id): UrlPath<String>, Json(wish): Json
     }
     doors.host.prioritise(run, wish.priority, author(wish.by)).await?;
     found(&doors.host, run).await
+}
+
+async fn backfill(State(doors): Door, Json(wish): Json<BackfillRequest>) -> Answer<Vec<FilledInfo>> {
+    let BackfillRequest { task, from, to, by, reason, dry_run } = wish;
+    let wish = Backfill { task, from: from.0, to: to.0, by: author(by), reason, is_dry: dry_run };
+    let filled = doors.host.backfill(wish).await?;
+    let info = |Filled { key, slot, run }: Filled| {
+        let (state, run) = match run {
+            Fill::There(run) => ("there", Some(run)),
+            Fill::Created(run) => ("created", Some(run)),
+            Fill::Missing => ("missing", None),
+            Fill::Refused => ("refused", None),
+        };
+        FilledInfo {
+            schedule: key.about().to_owned(),
+            slot: Time(slot),
+            state: state.to_owned(),
+            run: run.map(|run| run.to_string()),
+        }
+    };
+    Ok(Json(filled.into_iter().map(info).collect()))
 }
 
 async fn pause(State(doors): Door, UrlPath(id): UrlPath<String>, Json(rest): Json<Rest>) -> Answer<RunInfo> {

@@ -378,6 +378,40 @@ pub struct Cancel {
     pub by: Option<Author>,
 }
 
+/// A wish for runs of slots that went by without one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackfillRequest {
+    /// The task whose schedules are meant.
+    pub task: TaskName,
+    /// The first moment.
+    pub from: Time,
+    /// The last one.
+    pub to: Time,
+    /// Who.
+    #[serde(default)]
+    pub by: Option<Author>,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Only say what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// One slot, and what is done about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FilledInfo {
+    /// The schedule.
+    pub schedule: String,
+    /// Its slot.
+    pub slot: Time,
+    /// `there`, `created`, `missing` or `refused`.
+    pub state: String,
+    /// The id of the run it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+}
+
 /// A wish for another priority.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prio {

@@ -91,6 +91,8 @@ pub(crate) enum Verb {
     Approve(Decide),
     /// Let a job that waits for an approval fail
     Reject(Decide),
+    /// Create runs for slots of schedules that went by without one
+    Backfill(Backfill),
     /// Change who goes first: the priority of a run that waits
     Prio(Prio),
     /// Hold a run (what runs goes on), or let the schedules of a task rest
@@ -255,6 +257,25 @@ pub(crate) struct Cancel {
     /// Return when they have ended
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backfill {
+    /// The task whose schedules are meant
+    #[arg(add = ArgValueCompleter::new(complete::tasks))]
+    pub(crate) task: String,
+    /// The first moment: RFC 3339, or `2026-11-01 00:00` in the time zone of the host
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: String,
+    /// The last moment; now without it
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Only show which slots would get a run
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 //! it ran, and this file is the only one that ends the process.
 
 mod args;
+mod backfill;
 mod cancel;
 mod check;
 mod complete;
@@ -73,6 +74,7 @@ fn act(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Cancel(args) => cancel::cancel(&project()?, &args, output),
         Verb::Approve(args) => decide::decide(&project()?, &args, true, output),
         Verb::Reject(args) => decide::decide(&project()?, &args, false, output),
+        Verb::Backfill(args) => backfill::backfill(&project()?, &args, output),
         Verb::Prio(args) => prio::prio(&project()?, &args, output),
         Verb::Pause(args) => rest::rest(&project()?, &args, true, output),
         Verb::Resume(args) => rest::rest(&project()?, &args, false, output),

@@ -295,9 +295,13 @@ impl<'t> TaskFile<'t> {
         for field in &self.firing {
             timetable::firing::take(checker, field, &mut firing);
         }
-        let calendars = &ground.settings.calendars;
-        let common =
-            timetable::Common { zone: &ground.settings.timezone, params: &params, calendars, firing };
+        let common = timetable::Common {
+            zone: &ground.settings.timezone,
+            params: &params,
+            calendars: &ground.settings.calendars,
+            firing,
+            says_overlap: self.firing.iter().any(|field| field.key == "overlap"),
+        };
         let timetables = self
             .schedule
             .as_ref()

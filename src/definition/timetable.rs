@@ -6,7 +6,7 @@ pub(super) mod times;
 mod watch;
 
 use super::fields::{Checker, Field, Path, list};
-use super::firing::Firing;
+use super::firing::{Firing, Overlap};
 use super::keys;
 use super::params;
 use super::problem::{Code, Finding};
@@ -15,7 +15,7 @@ use super::task::{Param, Params, Timetable};
 use super::tree::{Kind, Node};
 use super::values;
 use crate::base::Moment;
-use crate::schedule::{CronError, Schedule, Zone};
+use crate::schedule::{CronError, Occasion, Schedule, Zone};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -49,6 +49,8 @@ pub(super) struct Common<'c> {
     pub(super) calendars: &'c Calendars,
     /// How slots become runs, as the task says.
     pub(super) firing: Firing,
+    /// Whether the task has an `overlap` of its own.
+    pub(super) says_overlap: bool,
 }
 
 /// A cron expression, an entry, or a list of them; each with the place of its time.
@@ -94,7 +96,12 @@ fn timetable(
         let timetable = Timetable { schedule: schedule?, params: params?, firing, enabled: true };
         return Some((timetable, item.span.clone()));
     }
-    let mut entry = Entry { firing: common.firing.clone(), enabled: Some(true), ..Entry::default() };
+    let mut entry = Entry {
+        firing: common.firing.clone(),
+        says_overlap: common.says_overlap,
+        enabled: Some(true),
+        ..Entry::default()
+    };
     let mut zone = Some(common.zone.clone());
     for field in checker.fields(item, path)? {
         match field.key {
@@ -111,6 +118,7 @@ fn timetable(
             }
             _ if entry.times.take(&field) => {}
             key if firing::take(checker, &field, &mut entry.firing) => {
+                entry.says_overlap |= key == "overlap";
                 if key.starts_with("catchup") {
                     entry.timed.push(field);
                 }
@@ -134,6 +142,7 @@ struct Entry<'t> {
     params: Option<Field<'t>>,
     enabled: Option<bool>,
     firing: Firing,
+    says_overlap: bool,
     times: Times<'t>,
     /// More that means nothing where no time makes it fire.
     timed: Vec<Field<'t>>,
@@ -198,7 +207,12 @@ impl Entry<'_> {
             }
         };
         let schedule = self.times.apply(checker, schedule?, zone?, common.calendars);
-        Some(Timetable { schedule, params: params?, firing: self.firing, enabled: self.enabled? })
+        let mut firing = self.firing;
+        if !self.says_overlap && matches!(schedule.occasion(), Some(Occasion::Watch { .. })) {
+            // A slot that is left out comes again. A file does not.
+            firing.overlap = Overlap::QueueAll;
+        }
+        Some(Timetable { schedule, params: params?, firing, enabled: self.enabled? })
     }
 }
 

@@ -85,7 +85,7 @@ pub struct Submission {
     pub bound: bool,
     /// The name that the asker chose for the run; no earlier run of the task has it.
     pub key: Option<Arc<str>>,
-    /// The run begins when every older run of its task has ended.
+    /// The run begins when every older run of its task has ended, if there is one.
     pub is_behind: bool,
 }
 

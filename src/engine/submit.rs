@@ -13,8 +13,9 @@ impl Engine {
             return;
         }
         let run = RunId(self.state.next_run);
-        let waits = submission.is_behind || self.must_wait(&submission);
         let task = &submission.plan.plan().task;
+        let is_behind = submission.is_behind && self.state.oldest_run_of(task).is_some();
+        let waits = is_behind || self.must_wait(&submission);
         let number = self.state.numbers.get(task).copied().unwrap_or(0) + 1;
         self.emit(Event::RunCreated(Box::new(NewRun {
             run,
@@ -30,7 +31,7 @@ impl Engine {
             bound: submission.bound,
             key: submission.key,
             waits,
-            is_behind: submission.is_behind,
+            is_behind,
         })));
         if !waits {
             self.consider_all(run);

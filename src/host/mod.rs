@@ -25,6 +25,7 @@
 //! | `request` | what others may ask for |
 
 mod actions;
+mod backfill;
 mod bodies;
 mod builder;
 mod carry;
@@ -54,6 +55,7 @@ mod sight;
 mod turn;
 mod view;
 
+pub use backfill::{Backfill, BackfillError, Fill, Filled};
 pub use builder::{Builder, Mode};
 pub use carry::outcome_word;
 pub use clock::wall_clock;

@@ -277,12 +277,13 @@ impl Inner {
 /// The schedules of a catalog, each with the run it creates. One whose plan cannot be made is left out: the reason is
 /// a problem of the catalog already.
 pub(super) fn armed(catalog: &Catalog) -> Vec<Armed> {
-    let timetables =
-        catalog.tasks().flat_map(|task| task.timetables.iter().map(move |timetable| (task, timetable)));
-    timetables
-        .filter(|(_, timetable)| timetable.enabled)
-        .filter_map(|(task, timetable)| arm(catalog, task, timetable))
-        .collect()
+    catalog.tasks().flat_map(|task| armed_of(catalog, task)).collect()
+}
+
+/// The schedules of one task.
+pub(super) fn armed_of(catalog: &Catalog, task: &Task) -> Vec<Armed> {
+    let enabled = task.timetables.iter().filter(|timetable| timetable.enabled);
+    enabled.filter_map(|timetable| arm(catalog, task, timetable)).collect()
 }
 
 fn arm(catalog: &Catalog, task: &Task, timetable: &Timetable) -> Option<Armed> {

@@ -91,6 +91,12 @@ impl History {
         self.one_run("task = ?1 AND key = ?2", (task, key))
     }
 
+    /// The run that a slot of a schedule has.
+    pub fn run_of_slot(&self, key: &ScheduleKey, slot: Moment) -> Result<Option<RunId>, StoreError> {
+        let row = self.one_run("schedule_key = ?1 AND slot = ?2", (key, slot))?;
+        Ok(row.map(|row| row.run))
+    }
+
     /// The last run of a task with `nth` 1, the one before it with 2, and so on.
     pub fn latest(&self, task: &TaskName, nth: u32) -> Result<Option<RunRow>, StoreError> {
         let Some(skip) = nth.checked_sub(1) else { return Ok(None) };

@@ -1,5 +1,6 @@
 //! The program as people and scripts use it: standard output, standard error and exit code.
 
+mod backfill;
 mod dry_run;
 mod exec;
 mod host;

@@ -22,7 +22,6 @@ fn task(paths: &str, settle: &str) -> String {
     format!(
         "
         schedule: {{ watch: {{ paths: {paths}, settle: {settle} }} }}
-        overlap: queue_all
         run: |
           cat \"$NEAP_CHANGED_FILE\" >> told
           printf '%s %s' \"$NEAP_CHANGED_COUNT\" \"$NEAP_CHANGED\" > first

@@ -228,13 +228,13 @@ fn nobody_waits_in_vain(state: &State, capacity: &Capacity, count: &mut Count, j
     );
 }
 
-/// Who waited for which locks before a step.
+/// Who waited for which locks before a step. Who waits for its rate keeps none.
 pub(super) fn waiters(state: &State) -> Vec<((i64, JobId), Vec<Lock>)> {
     let is_held = |job: JobId| state.paused_queues.contains_key(state.leaf(job).sharing.queue());
     let waiting = waiting(state).into_iter().filter(|(_, job)| !is_held(*job));
     waiting
         .map(|(key, job)| ((key, job), wanted(state, job)))
-        .filter(|(_, locks)| !locks.is_empty())
+        .filter(|((_, job), locks)| !locks.is_empty() && state.leaf(*job).sharing.rate.is_none())
         .collect()
 }
 

@@ -110,7 +110,8 @@ pub(super) const OVERLAP: Key = Key::new(
     ]),
     "What happens when a slot comes while a run of the task goes on.",
 )
-.default("skip");
+.default("skip")
+.more("For `watch` it is `queue_all` when nothing is said: a slot that is left out comes again, and a file does not.");
 
 pub(super) const CATCHUP: Key = Key::new(
     "catchup",

@@ -31,7 +31,7 @@ impl Engine {
             Verdict::Behind => true,
             Verdict::Instead(runs) => {
                 self.replace(runs, slot);
-                self.state.oldest_run_of(&armed.plan.plan().task).is_some()
+                true
             }
         };
         self.submit(Submission { trigger, is_behind, ..Submission::new(armed.plan, Author::schedule()) });
