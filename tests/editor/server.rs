@@ -24,7 +24,9 @@ pub(crate) fn install() -> Result<PathBuf, String> {
         // Beside its place, and moved there when it is whole: a test that was stopped leaves no half.
         let draft = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).map_err(|error| error.to_string())?;
         let npm = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
+            // Who cannot reach the registry is not kept waiting.
+            .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
+            .args(["--fetch-retries=1", "--fetch-timeout=30000", "--prefix"])
             .arg(draft.path())
             .arg(PACKAGE)
             .stdin(Stdio::null())
