@@ -4,8 +4,9 @@
 
 use crate::base::{Millis, Moment, RunId, TaskName};
 use crate::definition::Overlap;
-use crate::engine::{Armed, Author, Event, Input, ScheduleKey, Submission, Trigger};
+use crate::engine::{Armed, Author, Input, ScheduleKey, Submission, Trigger};
 use crate::host::reload::armed_of;
+use crate::host::request::{created, no_task};
 use crate::host::{Host, SubmitError};
 use crate::store::Durability;
 
@@ -95,8 +96,7 @@ impl Host {
     fn past_slots(&self, wish: &Backfill) -> Result<Vec<(Moment, Armed)>, BackfillError> {
         let definitions = self.definitions();
         let Some(task) = definitions.catalog.task(wish.task.as_str()) else {
-            let near = definitions.catalog.suggest(wish.task.as_str()).map(str::to_owned);
-            return Err(SubmitError::NoTask { name: wish.task.to_string(), near }.into());
+            return Err(no_task(&definitions.catalog, wish.task.as_str()).into());
         };
         let mut armed = armed_of(&definitions.catalog, task);
         armed.retain(|armed| armed.schedule.occasion().is_none());
@@ -109,14 +109,9 @@ impl Host {
                 continue;
             };
             let to = wish.to.min(cursor);
-            let mut from = wish.from - Millis(1);
-            while let Some(slot) = armed.schedule.next(from).filter(|slot| *slot <= to) {
-                slots.push((slot, armed.clone()));
-                from = slot;
-                if slots.len() > MOST * 100 {
-                    break;
-                }
-            }
+            let past = armed.schedule.fires(wish.from - Millis(1)).take_while(|slot| *slot <= to);
+            // One more than is filled in says that there are too many, whatever the other schedules have.
+            slots.extend(past.take(MOST + 1).map(|slot| (slot, armed.clone())));
         }
         slots.sort_by(|(a, one), (b, other)| (a, &one.key).cmp(&(b, &other.key)));
         match slots.get(MOST) {
@@ -133,10 +128,6 @@ impl Host {
             ..Submission::new(armed.plan.clone(), wish.by.clone())
         };
         let told = self.0.tell(Input::Submit(submission)).await.map_err(|_| SubmitError::Stopping)?;
-        let created = told.records.iter().find_map(|record| match &record.event {
-            Event::RunCreated(new) => Some(new.run),
-            _ => None,
-        });
-        Ok(created.map_or(Fill::Refused, Fill::Created))
+        Ok(created(&told.records).map_or(Fill::Refused, Fill::Created))
     }
 }

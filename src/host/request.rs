@@ -2,7 +2,7 @@
 
 use crate::base::{RunId, TaskName};
 use crate::definition::{Catalog, Params};
-use crate::engine::{Author, Event, Input, Outcome, PlanRef, Run, Submission, Trigger};
+use crate::engine::{Author, Event, Input, Outcome, PlanRef, Record, Run, Submission, Trigger};
 use crate::host::{Host, SubmitError};
 use crate::plan::Plan;
 use crate::store::{Durability, History};
@@ -202,10 +202,7 @@ impl Host {
         let told = self.0.tell(Input::Submit(submission)).await.map_err(|_| SubmitError::Stopping)?;
         // An acknowledged run must not be undone by a power cut.
         self.0.store.commit(Vec::new(), Durability::Synced).await?;
-        let created = told.records.iter().find_map(|record| match &record.event {
-            Event::RunCreated(new) => Some(new.run),
-            _ => None,
-        });
+        let created = created(&told.records);
         let refused = told.records.into_iter().find_map(|record| match record.event {
             Event::RunRefused(refused) => Some(refused),
             _ => None,
@@ -219,6 +216,14 @@ impl Host {
             (None, None) => Err(SubmitError::Stopping),
         }
     }
+}
+
+/// The run that was created, if one was.
+pub(super) fn created(records: &[Record]) -> Option<RunId> {
+    records.iter().find_map(|record| match &record.event {
+        Event::RunCreated(new) => Some(new.run),
+        _ => None,
+    })
 }
 
 /// The plan of an earlier run, and the jobs of it that are not done again.
@@ -269,14 +274,17 @@ fn outputs_of(history: &History, of: RunId, reused: &[u32]) -> Result<Vec<(u32, 
         .collect())
 }
 
+/// That there is no such task, and which one was probably meant.
+pub(super) fn no_task(catalog: &Catalog, text: &str) -> SubmitError {
+    SubmitError::NoTask { name: text.to_owned(), near: catalog.suggest(text).map(str::to_owned) }
+}
+
 fn name_in(catalog: &Catalog, text: &str) -> Result<TaskName, SubmitError> {
-    let unknown =
-        || SubmitError::NoTask { name: text.to_owned(), near: catalog.suggest(text).map(str::to_owned) };
-    let name = TaskName::new(text).map_err(|_| unknown())?;
+    let name = TaskName::new(text).map_err(|_| no_task(catalog, text))?;
     match (catalog.find(text), catalog.broken_file(text)) {
         (Some(_), _) => Ok(name),
         (None, Some(file)) => Err(SubmitError::Broken { name: text.to_owned(), file: file.to_owned() }),
-        (None, None) => Err(unknown()),
+        (None, None) => Err(no_task(catalog, text)),
     }
 }
 
