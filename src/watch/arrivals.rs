@@ -100,28 +100,32 @@ impl Spot<'_> {
     /// [`WatchError`] when the system refuses.
     pub fn arm(&mut self) -> Result<(), WatchError> {
         loop {
-            match self.watch_nearest() {
-                // The folder went between the look and the watch: there is another nearest one.
-                Err(error)
-                    if error.is_missing()
-                        && self.folder.as_deref().is_some_and(|folder| !folder.is_dir()) => {}
+            let folder = self.nearest();
+            match self.watch(&folder) {
+                // A nearer one came before the watch, which would say nothing of what happens in it.
+                Ok(()) if self.nearest() != folder => {}
+                // The folder went before the watch: there is another nearest one.
+                Err(error) if error.is_missing() && !folder.is_dir() => {}
                 done => return done,
             }
         }
     }
 
-    fn watch_nearest(&mut self) -> Result<(), WatchError> {
+    fn nearest(&self) -> PathBuf {
         let above = self.path.ancestors().skip(1);
         let folder = above.filter(|folder| !folder.as_os_str().is_empty()).find(|folder| folder.is_dir());
-        let folder = folder.unwrap_or_else(|| Path::new("/")).to_owned();
-        if self.folder.as_ref() == Some(&folder) {
-            return self.arrivals.renew(&folder);
+        folder.unwrap_or_else(|| Path::new("/")).to_owned()
+    }
+
+    fn watch(&mut self, folder: &Path) -> Result<(), WatchError> {
+        if self.folder.as_deref() == Some(folder) {
+            return self.arrivals.renew(folder);
         }
         self.leave();
-        let below = self.path.strip_prefix(&folder).unwrap_or(&self.path);
+        let below = self.path.strip_prefix(folder).unwrap_or(&self.path);
         let name = below.iter().next().unwrap_or_default();
-        self.folder = Some(folder.clone());
-        self.arrivals.join(&folder, name, &self.told)
+        self.folder = Some(folder.to_owned());
+        self.arrivals.join(folder, name, &self.told)
     }
 
     /// Waits until something has happened there since the last wait, or until a look is due anyway.
@@ -218,6 +222,25 @@ mod tests {
         };
         let both = async { tokio::join!(comes(&arrivals, &file), make) };
         timeout(Duration::from_secs(20), both).await.expect("the file went unnoticed");
+    }
+
+    /// Each folder comes while the one above it is being watched: whoever finds the one above to be the nearest, and
+    /// watches it too late, would wait there for what happens below.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_comes_while_a_watch_begins_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let arrivals = Arrivals::default();
+        for round in 0..300 {
+            let folder = dir.path().join(format!("{round}/a/b/c/d"));
+            let file = folder.join("f");
+            let make = tokio::task::spawn_blocking(move || {
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(folder.join("f"), "").unwrap();
+            });
+            let wait = timeout(Duration::from_secs(20), comes(&arrivals, &file));
+            wait.await.unwrap_or_else(|_| panic!("the file of round {round} went unnoticed"));
+            make.await.unwrap();
+        }
     }
 
     #[tokio::test]

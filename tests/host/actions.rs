@@ -206,7 +206,7 @@ async fn an_address_is_asked_until_it_answers_as_expected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_waited_for_until_it_rests_and_until_it_is_gone() {
     let project = Project::new()
-        .task("come", "{ uses: wait.file, with: { path: in/today/data.csv, settle: 150ms }, timeout: 30s }")
+        .task("come", "{ uses: wait.file, with: { path: in/today/data.csv, settle: 1s }, timeout: 30s }")
         .task("go", "{ uses: wait.file, with: { path: in/today/data.csv, gone: true }, timeout: 30s }");
     let host = project.open(Mode::Serve).await;
     let run = host.submit(RunRequest::new("come", "me")).await.unwrap();
