@@ -43,6 +43,7 @@ fn measure(what: &str, waiting: usize, locks: impl Fn(usize) -> Vec<Lock>) {
         definition: "d".into(),
         params: Params::new(),
         groups: Vec::new(),
+        expect: Default::default(),
         nodes: (0..waiting).map(node).collect(),
     };
     let plan = PlanRef::with_hash("00".into(), Arc::new(plan));

@@ -87,7 +87,7 @@ fn armed(number: usize, schedule: Schedule) -> Armed {
     let leaf = Leaf::new(task.clone(), Action::Exec { argv: vec!["true".into()] });
     let nodes = vec![Node::new(Arc::new(leaf), Vec::new())];
     let (definition, params, groups) = ("d".into(), Params::new(), Vec::new());
-    let plan = Plan { task: task.clone(), definition, params, groups, nodes };
+    let plan = Plan { task: task.clone(), definition, params, groups, expect: Default::default(), nodes };
     let firing = Firing {
         overlap: Overlap::Skip,
         catchup: Catchup::None,

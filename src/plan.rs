@@ -2,7 +2,7 @@
 
 use crate::base::TaskName;
 use crate::definition::{
-    Catalog, Leaf, Need, Param, ParamProblem, Params, RunGroup, Stdout, Task, When, bind,
+    Catalog, Expect, Leaf, Need, Param, ParamProblem, Params, RunGroup, Stdout, Task, When, bind,
 };
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -21,6 +21,9 @@ pub struct Plan {
     /// The groups of runs that it belongs to, of each of which only so many go on at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<RunGroup>,
+    /// When it should have started and ended.
+    #[serde(default, skip_serializing_if = "Expect::is_nothing")]
+    pub expect: Expect,
     /// The jobs. A node's needs always stand before it, so a plan cannot hold a cycle.
     pub nodes: Vec<Node>,
 }
@@ -173,7 +176,9 @@ impl Plan {
         let mut nodes = closure.into_nodes()?;
         join_outputs(&mut nodes);
         let groups = task.turns.groups(&task.name, &params);
-        Ok(Plan { task: wanted.clone(), definition: task.hash.clone(), params, groups, nodes })
+        // A part of a task is not what is expected of the whole.
+        let expect = if *wanted == task.name { task.expect.clone() } else { Expect::default() };
+        Ok(Plan { task: wanted.clone(), definition: task.hash.clone(), params, groups, expect, nodes })
     }
 }
 

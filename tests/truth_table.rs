@@ -234,6 +234,7 @@ impl Scene {
             definition: "d".into(),
             params: Params::new(),
             groups: Vec::new(),
+            expect: Default::default(),
             nodes: Vec::new(),
         };
         let engine = Engine::new(9, 1, State::default());
@@ -320,7 +321,7 @@ impl Scene {
                 };
                 Some(Input::Prepared { job: *job, found: Preparation::Skip(why) })
             }
-            Order::Ask { .. } | Order::Clean { .. } => None,
+            Order::Ask { .. } | Order::Clean { .. } | Order::Recall { .. } => None,
         }
     }
 

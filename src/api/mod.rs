@@ -24,8 +24,8 @@ pub use read::{Sight, cause_words, exit_code, outcome_words, skip_words};
 pub use select::{SelectError, Selected, Selector};
 pub use server::{Follow, SOCKET, ServeError, serve};
 pub use types::{
-    AttemptInfo, BackfillRequest, Cancel, Decide, FilledInfo, FireInfo, HostInfo, JobInfo, PauseInfo, Prio,
-    RecentInfo, Refusal, Rest, RetryRequest, RunInfo, RunState, Submitted, TaskInfo, Time,
+    AttemptInfo, BackfillRequest, Cancel, Decide, FilledInfo, FireInfo, HostInfo, JobInfo, LateInfo,
+    PauseInfo, Prio, RecentInfo, Refusal, Rest, RetryRequest, RunInfo, RunState, Submitted, TaskInfo, Time,
 };
 pub use waits::{priority_word, wait_words};
 pub use why::Why;

@@ -3,7 +3,9 @@
 
 use super::eta::remaining;
 use super::waits::wait_words;
-use crate::api::{AttemptInfo, FireInfo, JobInfo, PauseInfo, RecentInfo, RunInfo, RunState, TaskInfo, Time};
+use crate::api::{
+    AttemptInfo, FireInfo, JobInfo, LateInfo, PauseInfo, RecentInfo, RunInfo, RunState, TaskInfo, Time,
+};
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
 use crate::definition::Task;
 use crate::engine::{
@@ -152,6 +154,8 @@ impl Sight<'_> {
             state,
             why,
             key: run.key.clone(),
+            late: LateInfo::of(&run.late),
+            started: run.started.map(Time),
             priority: run.priority,
             params: plan.params.clone(),
             definition: plan.definition.to_string(),
@@ -394,6 +398,7 @@ fn blank(
         definition: String::new(),
         created: Time(created),
         started: None,
+        late: Vec::new(),
         finished: None,
         took_ms: 0,
         queued_ms: 0,
@@ -428,6 +433,7 @@ fn past_run(row: &RunRow, plan: &Plan, jobs: &[JobRow], now: Moment) -> RunInfo 
     RunInfo {
         state: row.outcome.as_ref().map_or(RunState::Running, state_word),
         key: row.key.clone(),
+        late: LateInfo::of(&row.late),
         params: plan.params.clone(),
         definition: plan.definition.to_string(),
         started: started.map(Time),

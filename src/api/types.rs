@@ -4,7 +4,7 @@
 use super::occupancy::{LockInfo, QueueInfo};
 use crate::base::{Moment, RunId, TaskName};
 use crate::definition::Params;
-use crate::engine::{Author, Cause, Exit, Outcome, Usage};
+use crate::engine::{Author, Cause, Exit, Late, Outcome, Usage};
 use crate::host::{Progress, RetryScope};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -91,6 +91,9 @@ pub struct RunInfo {
     /// something in it was never seen to succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eta_ms: Option<u64>,
+    /// What was expected of it and has not come true, in the order in which that was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<LateInfo>,
     /// Why it failed: `upload (exit 7)`. Who cancelled or paused it, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -107,6 +110,31 @@ pub struct RunInfo {
     /// Its jobs in plan order; left out in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobInfo>,
+}
+
+/// An expectation of a run that has not come true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateInfo {
+    /// Which: a key of `expect`, or `usual`.
+    pub what: String,
+    /// How long it had.
+    pub limit_ms: u64,
+    /// When that was found.
+    pub since: Time,
+    /// The same in words: `not started within 10m`.
+    pub words: String,
+}
+
+impl LateInfo {
+    pub(crate) fn of(late: &[Late]) -> Vec<LateInfo> {
+        let info = |late: &Late| LateInfo {
+            what: late.what.word().to_owned(),
+            limit_ms: late.limit.0,
+            since: Time(late.since),
+            words: late.to_string(),
+        };
+        late.iter().map(info).collect()
+    }
 }
 
 /// Where a run is, or how it ended.

@@ -191,6 +191,8 @@ impl Going<'_> {
             RunPhase::Going if done == self.run.jobs.len() => ("ending", "ends".into(), self.run.created),
             RunPhase::Going => ("going", format!("goes on: {jobs}"), self.run.created),
         };
+        let late: Vec<String> = self.run.late.iter().map(ToString::to_string).collect();
+        let text = if late.is_empty() { text } else { format!("{text}; late: {}", late.join(", ")) };
         let phase = |index: u32| &self.run.jobs[index as usize].phase;
         let all = 0..self.run.jobs.len() as u32;
         let is_told = |index: &u32| !matches!(phase(*index), Phase::Waiting | Phase::Done(_) | Phase::Spread);

@@ -380,6 +380,9 @@ pub(crate) struct History {
     /// Only runs that ended like this (succeeded, failed, cancelled, unfinished)
     #[arg(long, value_name = "STATUS")]
     pub(crate) status: Option<String>,
+    /// Only runs that did not start or end when they were expected to
+    #[arg(long)]
+    pub(crate) late: bool,
     /// Only runs of the last stretch of time, for example 7d
     #[arg(long, value_name = "DURATION")]
     pub(crate) since: Option<String>,

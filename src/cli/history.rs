@@ -52,7 +52,8 @@ fn filter(see: &See, args: &args::History, look: &Look) -> Result<RunFilter, Fai
         None => None,
     };
     let status = args.status.as_deref().map(status).transpose()?;
-    Ok(RunFilter { task, status, since, before, limit: args.limit, ..RunFilter::default() })
+    let is_late = args.late;
+    Ok(RunFilter { task, status, is_late, since, before, limit: args.limit, ..RunFilter::default() })
 }
 
 /// A task that is defined, or that was: its past stays.
@@ -118,6 +119,9 @@ fn by(run: &RunInfo) -> String {
 fn why(run: &RunInfo) -> String {
     let words = match (&run.why, &run.reason, run.state) {
         (Some(why), _, _) => why.clone(),
+        (None, _, _) if !run.late.is_empty() => {
+            run.late.iter().map(|late| late.words.as_str()).collect::<Vec<_>>().join(", ")
+        }
         (None, Some(reason), RunState::Cancelled) => reason.clone(),
         (None, Some(reason), _) => format!("\"{reason}\""),
         (None, None, _) => String::new(),

@@ -114,7 +114,9 @@ fn progress(run: &RunInfo) -> String {
         None => jobs,
     };
     let eta = run.eta_ms.map(|left| format!("eta {}", Millis(left)));
-    let said: Vec<String> = [Some(far), eta].into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    let late = (!run.late.is_empty()).then(|| "late".to_owned());
+    let said: Vec<String> =
+        [Some(far), eta, late].into_iter().flatten().filter(|text| !text.is_empty()).collect();
     if said.is_empty() { "-".into() } else { said.join(" ") }
 }
 
@@ -219,6 +221,7 @@ pub(crate) mod tests {
             definition: "9f2c1a00".into(),
             created,
             started: Some(created),
+            late: Vec::new(),
             finished: None,
             took_ms: 41_000,
             queued_ms: 0,

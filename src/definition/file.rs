@@ -6,6 +6,7 @@ use super::actions;
 use super::body::{Body, Known, Owner, Registered};
 use super::children::{self, Child, Siblings};
 use super::declared;
+use super::expect::{self, Expect};
 use super::expressions::{self, Asked, Located, Of};
 use super::fields::{Checker, Field, Path, Text};
 use super::firing::Firing;
@@ -221,6 +222,7 @@ struct TaskFile<'t> {
     firing: Vec<Field<'t>>,
     max_instances: Option<Field<'t>>,
     concurrency: Option<Field<'t>>,
+    expect: Option<Field<'t>>,
     templates: Option<Field<'t>>,
     finals: Option<Field<'t>>,
     group: Option<Field<'t>>,
@@ -257,6 +259,7 @@ impl<'t> TaskFile<'t> {
             key if timetable::firing::OF_TASKS.contains(&key) => self.firing.push(field),
             "max_instances" => self.max_instances = Some(field),
             "concurrency" => self.concurrency = Some(field),
+            "expect" => self.expect = Some(field),
             "templates" => self.templates = Some(field),
             "finally" => self.finals = Some(field),
             "group" => self.group = Some(field),
@@ -308,6 +311,8 @@ impl<'t> TaskFile<'t> {
             .map_or_else(Vec::new, |field| timetable::timetables(checker, field, &common, &ROOT));
         let (timetables, times) = timetables.into_iter().unzip();
         let turns = self.turns(checker, &params);
+        let expect = self.expect.as_ref();
+        let expect = expect.map_or_else(Expect::default, |field| expect::expect(checker, field.value, &ROOT));
         let is_pipeline = self.tasks.is_some() || self.steps.is_some();
         let templates = Templates::read(checker, self.templates.as_ref(), &ROOT, &ground.settings.templates);
         checker.written.clear();
@@ -340,6 +345,7 @@ impl<'t> TaskFile<'t> {
             params,
             timetables,
             turns,
+            expect,
             leaves: leaves.leaves,
             is_pipeline,
             hash: "".into(),

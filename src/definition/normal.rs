@@ -2,6 +2,7 @@
 //!
 //! Two files that mean the same have the same normalised form, whatever their spelling.
 
+use super::expect::Expect;
 use super::firing::Firing;
 use super::task::{Leaf, Param, ParamType, Params, Task, Timetable};
 use super::turns::Turns;
@@ -32,6 +33,8 @@ struct NormalTask<'t> {
     schedule: Vec<NormalTimetable<'t>>,
     #[serde(skip_serializing_if = "Turns::is_usual")]
     turns: &'t Turns,
+    #[serde(skip_serializing_if = "Expect::is_nothing")]
+    expect: &'t Expect,
     is_pipeline: bool,
     leaves: &'t [Arc<Leaf>],
 }
@@ -82,6 +85,7 @@ impl<'t> NormalTask<'t> {
             params: task.params.iter().map(NormalParam::new).collect(),
             schedule: task.timetables.iter().map(NormalTimetable::new).collect(),
             turns: &task.turns,
+            expect: &task.expect,
             is_pipeline: task.is_pipeline,
             leaves: &task.leaves,
         }

@@ -2,6 +2,7 @@
 //!
 //! Everything here is plain values that can be stored: a run keeps the leaves it was created with.
 
+use super::expect::Expect;
 use super::firing::Firing;
 use super::freshness::Freshness;
 use super::gate::{Need, Precondition, Rule};
@@ -43,6 +44,8 @@ pub struct Task {
     pub timetables: Vec<Timetable>,
     /// How its runs take turns.
     pub turns: Turns,
+    /// When its runs are expected to start and to end.
+    pub expect: Expect,
     /// The leaves in the order they were written. A leaf task has exactly one, which bears the task's own name.
     pub leaves: Vec<Arc<Leaf>>,
     /// Whether `leaves` are children of a pipeline.

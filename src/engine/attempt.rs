@@ -143,6 +143,7 @@ impl Engine {
         self.repeat_orders();
         self.cancel_bound();
         self.pass_all_turns();
+        self.recall_all();
     }
 
     fn repeat_orders(&mut self) {

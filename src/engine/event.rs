@@ -5,7 +5,7 @@
 
 use crate::base::{AttemptId, Bytes, JobId, Millis, Moment, RunId, TaskName};
 use crate::definition::{Cleanup, GroupName, Leaf, Params, Signal};
-use crate::engine::Changed;
+use crate::engine::{Changed, Expectation};
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -51,6 +51,8 @@ pub enum Event {
     RunCancelled { run: RunId, by: Author, reason: Option<String> },
     /// Every older run of its task has ended: the run begins.
     RunReleased { run: RunId },
+    /// The run is not where it was expected to be by now. It goes on.
+    RunLate { run: RunId, what: Expectation, limit: Millis },
     /// Every job of the run is done.
     RunFinished { run: RunId, outcome: RunOutcome },
     /// Everything the job needs is there, but it does not start before this.
@@ -290,6 +292,7 @@ impl<'de> Deserialize<'de> for PlanRef {
             definition: "".into(),
             params: Default::default(),
             groups: Vec::new(),
+            expect: Default::default(),
             nodes: Vec::new(),
         };
         Ok(PlanRef { hash, plan: Arc::new(plan) })
@@ -724,6 +727,7 @@ impl Event {
             | Event::RunResumed { run, .. }
             | Event::RunCancelled { run, .. }
             | Event::RunReleased { run }
+            | Event::RunLate { run, .. }
             | Event::RunFinished { run, .. } => Some(*run),
             Event::JobDelayed { job, .. }
             | Event::JobPreparing { job }

@@ -54,6 +54,9 @@ pub enum Input {
     Answered { attempt: AttemptId, question: Question, answer: Answer },
     /// What was owed is tidied up, as far as it could be.
     Cleaned { job: JobId, problem: Option<String> },
+    /// From the start of its first attempt the run should take no longer than this, as earlier runs show; `None` when they
+    /// show nothing.
+    Recalled { run: RunId, limit: Option<Millis> },
     /// The host was restarted: give the orders again that may have died with it.
     Restarted,
     /// After a restart: the attempt is still going on, and the host holds it again.
@@ -179,6 +182,8 @@ pub enum Order {
     Ask { attempt: AttemptId, question: Question },
     /// Find out what is open about the job, and report an [`Input::Prepared`].
     Prepare { job: JobId },
+    /// Find out how long the run should take at most, and report an [`Input::Recalled`].
+    Recall { run: RunId },
     /// Tidy up after the job, and report an [`Input::Cleaned`].
     Clean { job: JobId, outcome: Outcome },
 }

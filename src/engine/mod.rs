@@ -12,7 +12,7 @@
 //! The rules stand in one file per subject: `submit` (runs are born and end), `turns` (how many of
 //! them go on at once), `gate` (when a job may start), `prepare`
 //! (what is found out before, and jobs that become many), `admit` (who gets a slot), `attempt`
-//! (what the end of an attempt means), `ask` (what hooks answer), `cancel` (cancel, pause, resume), `fire`
+//! (what the end of an attempt means), `ask` (what hooks answer), `expect` (who is late), `cancel` (cancel, pause, resume), `fire`
 //! (schedules). [`Phase::may_become`] is the life of a job on one screen.
 
 mod admit;
@@ -21,6 +21,7 @@ mod attempt;
 mod cancel;
 mod changed;
 mod event;
+mod expect;
 mod fire;
 mod gate;
 mod input;
@@ -40,6 +41,7 @@ pub use event::{
     Author, Cause, Cell, Event, Exit, Fingerprint, Limit, Missed, NewRun, NotSpawned, Outcome, OwedCleanup,
     PlanRef, Question, Record, Refused, RunOutcome, ScheduleKey, Skip, SlotSkip, StopCause, Trigger, Usage,
 };
+pub use expect::{Expectation, Late};
 pub use gate::{Tally, Verdict, verdict};
 pub use input::{Answer, Armed, Effect, Input, Order, Preparation, Submission};
 pub use phase::Phase;
@@ -50,6 +52,7 @@ pub use wait::{Standing, Wait};
 
 use crate::base::{JobId, Moment};
 use crate::definition::Machine;
+use expect::Patience;
 use fire::{EndedRun, Timers};
 use random::Random;
 use std::sync::Arc;
@@ -61,6 +64,7 @@ pub struct Engine {
     capacity: Capacity,
     now: Moment,
     timers: Timers,
+    patience: Patience,
     random: Random,
     /// Runs that have ended since their turns were passed on.
     just_ended: Vec<EndedRun>,
@@ -82,6 +86,7 @@ impl Engine {
             capacity: Capacity::new(slots),
             now: Moment(0),
             timers: Timers::default(),
+            patience: Patience::default(),
             random: Random::new(seed),
             just_ended: Vec::new(),
             effects: Vec::new(),
@@ -120,6 +125,8 @@ impl Engine {
     /// Takes one input and says what follows from it. Time never goes back: a smaller `now` counts as the last one.
     pub fn handle(&mut self, now: Moment, input: Input) -> Vec<Effect> {
         self.now = self.now.max(now);
+        // Before anything else: what ends only now is late all the same.
+        self.tell_late();
         match input {
             Input::Submit(submission) => self.submit(submission),
             Input::Cancel { run, by, reason, now } => self.cancel(run, by, reason, now),
@@ -145,6 +152,7 @@ impl Engine {
             Input::Owe { attempt, item } => self.owe(attempt, item),
             Input::Answered { attempt, question, answer } => self.answered(attempt, question, answer),
             Input::Cleaned { job, problem } => self.cleaned(job, problem),
+            Input::Recalled { run, limit } => self.recalled(run, limit),
             Input::Restarted => self.restarted(),
             Input::Survived { attempt } => self.survived(attempt),
             Input::Tick => {}
@@ -157,6 +165,7 @@ impl Engine {
             // What begins may be over at once, when there is nothing in it to do.
             self.follow_ends();
         }
+        self.compare();
         self.admit();
         std::mem::take(&mut self.effects)
     }
@@ -165,11 +174,14 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Moment> {
         let job = self.state.first_deadline().map(|(at, _)| at);
         let overdue = self.state.first_overdue().map(|(at, _)| at);
-        [job, self.timers.next(), overdue, self.next_turn].into_iter().flatten().min()
+        let expected = self.state.first_expected().map(|(at, _, _)| at);
+        let others = [self.timers.next(), overdue, self.next_turn, expected, self.patience.next()];
+        others.into_iter().chain([job]).flatten().min()
     }
 
     fn emit(&mut self, event: Event) {
         self.state.apply(self.now, &event);
+        self.watch_patience(&event);
         self.is_stirred = true;
         self.effects.push(Effect::Emit(event));
     }

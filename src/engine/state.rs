@@ -2,6 +2,7 @@
 //!
 //! Finished runs are forgotten here: they are rows of the history. So memory is bounded by what goes on.
 
+mod expected;
 mod holders;
 mod lines;
 mod overdue;
@@ -18,8 +19,8 @@ use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
 use crate::definition::{GroupName, Leaf, Params, Sharing, When};
 use crate::engine::gate::{Judged, Tally, judge};
 use crate::engine::{
-    Author, Cell, Event, Fingerprint, NewRun, Outcome, OwedCleanup, Phase, PlanRef, Question, Record,
-    RunOutcome, ScheduleKey, Skip, Trigger,
+    Author, Cell, Event, Expectation, Fingerprint, Late, NewRun, Outcome, OwedCleanup, Phase, PlanRef,
+    Question, Record, RunOutcome, ScheduleKey, Skip, Trigger,
 };
 use crate::plan::Node;
 use holders::Held;
@@ -56,6 +57,8 @@ pub struct State {
     deadlines: BTreeSet<(Moment, JobId)>,
     /// When the time of a job is over, with all its attempts. An index: `enter` keeps it.
     overdue: BTreeSet<(Moment, JobId)>,
+    /// When a run will be late, and what is expected of it until then. An index.
+    expected: BTreeSet<(Moment, RunId, Expectation)>,
     /// Queued jobs that need no slot and nothing else, of runs that are not paused. An index: `enter` keeps it.
     slotless: BTreeSet<JobId>,
     /// Jobs that hold a slot. An index: `enter` keeps it.
@@ -100,6 +103,10 @@ pub struct Run {
     pub key: Option<Arc<str>>,
     /// When it was created.
     pub created: Moment,
+    /// When its first attempt started.
+    pub started: Option<Moment>,
+    /// What was expected of it and has not come true.
+    pub late: Vec<Late>,
     /// Whether it may not begin yet, because its groups have no room.
     pub is_waiting: bool,
     /// Whether it goes on, is held, or is being cancelled.
@@ -221,6 +228,7 @@ impl Default for State {
             queue: Lines::default(),
             deadlines: BTreeSet::new(),
             overdue: BTreeSet::new(),
+            expected: BTreeSet::new(),
             slotless: BTreeSet::new(),
             busy: BTreeSet::new(),
             held: Held::default(),
@@ -358,6 +366,7 @@ impl State {
             Event::RunCancelled { run, by, reason } => {
                 self.set_run_phase(at, *run, RunPhase::Cancelling { by: by.clone(), reason: reason.clone() });
             }
+            Event::RunLate { run, what, limit } => self.note_late(at, *run, *what, *limit),
             Event::RunReleased { run } => self.run_mut(*run).is_behind = false,
             Event::RunFinished { run, outcome } => {
                 self.count_failure(*run, outcome);
@@ -384,6 +393,7 @@ impl State {
                 self.count_attempt(*attempt);
                 self.begin_total(at, attempt.job);
                 self.note_start(at, attempt.job);
+                self.note_run_start(at, attempt.job.run);
             }
             Event::AttemptPaused { attempt, .. } => {
                 if let Phase::Running { since, timeout } = self.job(attempt.job).phase {
@@ -478,6 +488,8 @@ impl State {
             bound: new.bound,
             key: new.key.clone(),
             created: at,
+            started: None,
+            late: Vec::new(),
             is_waiting: new.waits,
             phase: RunPhase::Going,
             force: new.force,
@@ -499,6 +511,7 @@ impl State {
             self.advance_cursor(key, reach);
         }
         self.runs.insert(new.run, run);
+        self.expect(new.run);
         for (index, outputs) in &new.reused_outputs {
             self.job_mut(JobId { run: new.run, index: *index }).outputs = Some(Arc::clone(outputs));
         }
@@ -578,6 +591,7 @@ impl State {
     }
 
     fn forget(&mut self, id: RunId) {
+        self.expect_nothing(id);
         let Some(run) = self.runs.remove(&id) else { return };
         self.crowds.leave(id, &run.plan.plan().groups);
         let task = &run.plan.plan().task;

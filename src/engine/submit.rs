@@ -33,6 +33,8 @@ impl Engine {
             waits,
             is_behind,
         })));
+        // Its slot may have been long ago.
+        self.tell_late();
         if !waits {
             self.consider_all(run);
         } else if self.state.runs[&run].is_over() {

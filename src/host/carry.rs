@@ -1,6 +1,6 @@
 //! Carries out what the engine ordered. Every order is followed by a report or an answer, so nothing here waits.
 
-use crate::base::{AttemptId, JobId, Millis};
+use crate::base::{AttemptId, JobId, Millis, RunId};
 use crate::definition::{Cleanup, Secret, Signal, Stop, dotenv};
 use crate::engine::{
     Event, Exit, Input, NotSpawned, Order, Outcome, Phase, Question, Record, RunPhase, StopCause,
@@ -35,6 +35,7 @@ impl Inner {
             Order::Prepare { job } => self.prepare(job),
             Order::Ask { attempt, question: Question::Repeat } => self.ask_repeat(attempt),
             Order::Ask { attempt, question } => self.ask(attempt, question),
+            Order::Recall { run } => self.recall(run),
             Order::Clean { job, outcome } => {
                 let inner = Arc::clone(self);
                 self.tasks.spawn(async move {
@@ -43,6 +44,19 @@ impl Inner {
                 });
             }
         }
+    }
+
+    /// What cannot be read says nothing: nobody waits for it.
+    fn recall(self: &Arc<Inner>, run: RunId) {
+        let task = self.view.look(|view| Some(view.state.runs.get(&run)?.plan.plan().task.clone()));
+        let Some(task) = task else { return };
+        let inner = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let reader = Arc::clone(&inner);
+            let usual = tokio::task::spawn_blocking(move || reader.store.history().usual_length(&task)).await;
+            let limit = usual.ok().and_then(Result::ok).flatten().and_then(|usual| usual.patience());
+            let _ = inner.tell(Input::Recalled { run, limit }).await;
+        });
     }
 
     fn start(self: &Arc<Inner>, attempt: AttemptId) {

@@ -195,7 +195,7 @@ impl World<'_> {
                 Some(Input::Prepared { job, found })
             }
             Order::Clean { job, .. } => Some(Input::Cleaned { job, problem: None }),
-            Order::Pause { .. } | Order::Resume { .. } => None,
+            Order::Pause { .. } | Order::Resume { .. } | Order::Recall { .. } => None,
         }
     }
 

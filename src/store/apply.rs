@@ -9,7 +9,7 @@ use super::{Seq, StoreError};
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
 use crate::definition::{self, Rate};
 use crate::engine::{
-    Author, Cell, Event, Exit, Fingerprint, Missed, NewRun, Outcome, PlanRef, Record, RunOutcome,
+    Author, Cell, Event, Exit, Fingerprint, Late, Missed, NewRun, Outcome, PlanRef, Record, RunOutcome,
     ScheduleKey, Skip, SlotSkip, Trigger, Usage,
 };
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Result, params};
@@ -36,6 +36,9 @@ fn write_history(db: &Connection, at: Moment, event: &Event) -> Result<()> {
         // The run itself was written ahead of its line, because it may be refused.
         Event::RunCreated(new) => reuse_jobs(db, at, new),
         Event::RunFinished { run, outcome } => finish_run(db, at, *run, outcome),
+        Event::RunLate { run, what, limit } => {
+            note_late(db, *run, Late { what: *what, limit: *limit, since: at })
+        }
         Event::JobQueued { job } => queue_job(db, at, *job),
         Event::JobFinished { job, outcome, problem } => finish_job(db, at, *job, outcome, problem.as_deref()),
         Event::AttemptStarted { attempt, timeout: _ } => start_attempt(db, at, *attempt),
@@ -224,6 +227,15 @@ fn finish_run(db: &Connection, at: Moment, run: RunId, outcome: &RunOutcome) -> 
          SET failures = CASE ?2 WHEN 'failed' THEN failures + 1 WHEN 'succeeded' THEN 0 ELSE failures END
          WHERE schedule_key = (SELECT schedule_key FROM runs WHERE run = ?1)",
         params![run, word],
+    )
+}
+
+/// Each expectation once, whatever is written again.
+fn note_late(db: &Connection, run: RunId, late: Late) -> Result<()> {
+    run_statement(
+        db,
+        "UPDATE runs SET late = json_set(coalesce(late, '{}'), '$.' || ?2, json(?3)) WHERE run = ?1",
+        params![run, late.what.word(), json(&late)],
     )
 }
 

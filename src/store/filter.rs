@@ -28,6 +28,8 @@ pub struct RunFilter {
     pub trigger: Option<TriggerKind>,
     /// Runs caused by this author.
     pub author: Option<Author>,
+    /// Only runs that were late.
+    pub is_late: bool,
     /// At most so many.
     pub limit: u32,
     /// Only what comes after this run in the list: the next page.
@@ -44,6 +46,7 @@ impl Default for RunFilter {
             until: None,
             trigger: None,
             author: None,
+            is_late: false,
             limit: 50,
             before: None,
         }
@@ -129,6 +132,9 @@ impl RunFilter {
         }
         if let Some(trigger) = self.trigger {
             query.and("trigger = ?", trigger.word());
+        }
+        if self.is_late {
+            query.sql.push_str(" AND late IS NOT NULL");
         }
         if let Some(since) = self.since {
             query.and("created >= ?", since);

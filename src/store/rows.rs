@@ -4,9 +4,10 @@ use super::columns::{Count, Json, end_at, hash_at, outcome_at, run_outcome_at, t
 use super::{Position, Seq};
 use crate::base::{Millis, Moment, RunId, TaskName};
 use crate::definition::Params;
-use crate::engine::{Author, Exit, Outcome, Record, RunOutcome, Trigger, Usage};
+use crate::engine::{Author, Exit, Late, Outcome, Record, RunOutcome, Trigger, Usage};
 use rusqlite::{Result, Row};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A run.
@@ -34,11 +35,14 @@ pub struct RunRow {
     pub plan: Arc<str>,
     /// The name that the asker chose for it.
     pub key: Option<Arc<str>>,
+    /// What was expected of it and has not come true, in the order in which that was found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<Late>,
 }
 
 impl RunRow {
     pub(super) const COLUMNS: &str = "run, task, number, trigger, schedule_key, slot, retry_of, parent, author, reason, \
-                                      created, finished, outcome, root, plan, key";
+                                      created, finished, outcome, root, plan, key, late";
 
     pub(super) fn read(row: &Row<'_>) -> Result<RunRow> {
         Ok(RunRow {
@@ -53,6 +57,7 @@ impl RunRow {
             outcome: run_outcome_at(row, 12)?,
             plan: hash_at(row, 14)?,
             key: row.get(15)?,
+            late: late_at(row, 16)?,
         })
     }
 
@@ -60,6 +65,13 @@ impl RunRow {
     pub fn position(&self) -> Position {
         Position { created: self.created, run: self.run }
     }
+}
+
+fn late_at(row: &Row<'_>, column: usize) -> Result<Vec<Late>> {
+    let late: Option<Json<BTreeMap<String, Late>>> = row.get(column)?;
+    let mut late: Vec<Late> = late.map(|Json(late)| late.into_values().collect()).unwrap_or_default();
+    late.sort_by_key(|late| (late.since, late.what));
+    Ok(late)
 }
 
 /// A job of a run, whether anything happened to it yet or not.

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: u32 = 0x6e65_6170;
 
 /// Step `n` brings format `n` to format `n + 1`; a new database goes through all of them.
-pub(super) const STEPS: &[&str] = &[FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5];
+pub(super) const STEPS: &[&str] = &[FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5, FORMAT_6];
 
 /// The format that this program reads and writes.
 pub(super) const FORMAT: u32 = STEPS.len() as u32;
@@ -140,6 +140,12 @@ CREATE TABLE rates (
     at INTEGER NOT NULL,
     PRIMARY KEY (key, n)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What was expected of runs and has not come true: by its name, how long it had and when that was found.
+const FORMAT_6: &str = "
+ALTER TABLE runs ADD COLUMN late TEXT;
+CREATE INDEX runs_late ON runs (created) WHERE late IS NOT NULL;
 ";
 
 /// Brings the database to the format at the end of `steps`, in one transaction. An older database is copied first.

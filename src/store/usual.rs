@@ -66,6 +66,43 @@ impl History {
     }
 }
 
+/// A run is compared with no fewer than this.
+const FEW: u32 = 5;
+
+impl Usual {
+    /// How long something may take before that is longer than usual: half as long again as 95 of 100 times. `None` while it
+    /// was seen too seldom to tell.
+    ///
+    /// ```
+    /// use neap::base::Millis;
+    /// use neap::store::Usual;
+    /// let took = |count: usize| Usual::of(vec![Millis(60_000); count]).unwrap();
+    /// assert_eq!(took(5).patience(), Some(Millis(90_000)));
+    /// assert_eq!(took(4).patience(), None);
+    /// ```
+    pub fn patience(&self) -> Option<Millis> {
+        (self.count >= FEW).then(|| Millis(self.p95.0 + self.p95.0 / 2))
+    }
+}
+
+impl History {
+    /// How long the last runs of a task that succeeded took from the start of their first attempts.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn usual_length(&self, task: &TaskName) -> Result<Option<Usual>, StoreError> {
+        self.with(|db| {
+            let mut select = db.prepare_cached(LENGTHS)?;
+            let took = |row: &rusqlite::Row<'_>| {
+                let (started, finished): (Option<Moment>, Moment) = (row.get(0)?, row.get(1)?);
+                Ok(started.map(|started| finished - started))
+            };
+            let took = select.query_map((task, RUNS), took)?.collect::<Result<Vec<_>, _>>()?;
+            Ok(Usual::of(took.into_iter().flatten().collect()))
+        })
+    }
+}
+
 /// A run that succeeded.
 struct Past {
     run: RunId,
@@ -124,6 +161,11 @@ pub(super) fn percentile(sorted: &[Millis], share: usize) -> Option<Millis> {
 pub(super) const LAST: &str = "
 SELECT run, plan, created, finished FROM
     (SELECT run, plan, created, finished, outcome FROM runs WHERE task = ?1 ORDER BY number DESC LIMIT 200) AS wanted
+WHERE outcome = 'succeeded' AND finished IS NOT NULL LIMIT ?2";
+
+pub(super) const LENGTHS: &str = "
+SELECT (SELECT min(started) FROM attempts a WHERE a.run = wanted.run), finished FROM
+    (SELECT run, finished, outcome FROM runs WHERE task = ?1 ORDER BY number DESC LIMIT 200) AS wanted
 WHERE outcome = 'succeeded' AND finished IS NOT NULL LIMIT ?2";
 
 pub(super) const TIMES: &str = "

@@ -1,6 +1,7 @@
 //! The onlooker: holds every event against what was seen before.
 
 use super::files::{self, Files};
+use super::lateness::Lateness;
 use super::rules::{Says, fates, says};
 use super::sharing::Begun;
 use super::turns::Turns;
@@ -76,6 +77,8 @@ pub(super) struct Ledger {
     triggers: BTreeMap<RunId, ScheduleKey>,
     /// Files that change.
     pub(super) files: Files,
+    /// What is expected of runs.
+    pub(super) lateness: Lateness,
 }
 
 /// How long an attempt has run, frozen time left out.
@@ -102,6 +105,7 @@ impl Ledger {
     pub(super) fn observe(&mut self, record: &Record) {
         self.turns.observe(&record.event);
         self.files.observe(&record.event);
+        self.lateness.observe(record);
         match &record.event {
             Event::RunCreated(new) => self.run_created(new),
             Event::JobPreparing { job } => {
@@ -218,6 +222,7 @@ impl Ledger {
             | Event::CleanupStarted { .. }
             | Event::RunBegan { .. }
             | Event::RateUsed { .. }
+            | Event::RunLate { .. }
             | Event::QueuePaused { .. }
             | Event::QueueResumed { .. }
             | Event::RunPrioritised { .. }

@@ -6,6 +6,7 @@
 
 mod days;
 mod files;
+mod lateness;
 mod ledger;
 mod plans;
 mod promises;
@@ -71,6 +72,8 @@ struct World {
     /// What is being tidied up or found out, and until when; forgotten in the same way.
     cleaning: BTreeSet<(Moment, JobId)>,
     preparing: BTreeSet<(Moment, JobId)>,
+    /// How long runs may take, as is being looked up; forgotten in the same way.
+    recalls: BTreeMap<RunId, Option<Millis>>,
     ledger: Ledger,
     next_plan: u64,
     crashes: usize,
@@ -104,6 +107,7 @@ impl World {
             asked: BTreeMap::new(),
             cleaning: BTreeSet::new(),
             preparing: BTreeSet::new(),
+            recalls: BTreeMap::new(),
             ledger: Ledger::default(),
             next_plan: 0,
             crashes: 0,
@@ -184,6 +188,7 @@ impl World {
                 && self.engine.next_deadline().is_none()
                 && self.asked.is_empty()
                 && self.preparing.is_empty()
+                && self.recalls.is_empty()
                 && self.cleaning.is_empty();
             if quiet {
                 return;
@@ -378,6 +383,7 @@ impl World {
         self.asked.clear();
         self.cleaning.clear();
         self.preparing.clear();
+        self.recalls.clear();
         if self.rng.below(8) == 0 {
             self.now = self.now + Millis(self.rng.below(160_000)); // it stayed down for a while
         }
@@ -427,6 +433,10 @@ impl World {
 
     /// Moves the clock to the next thing that happens, and lets it happen.
     fn advance(&mut self) {
+        if let Some((run, limit)) = self.recalls.pop_first() {
+            self.ledger.lateness.recalled(run, limit);
+            return self.tell(Input::Recalled { run, limit });
+        }
         let awake = self.processes.iter().filter(|(_, process)| process.frozen.is_none());
         let process = awake.filter_map(|(&a, p)| Some((p.ends_at?, a))).min();
         let answer = self.asked.first_key_value().map(|(&key, _)| key);
@@ -549,6 +559,13 @@ impl World {
                 if self.rng.below(20) != 0 {
                     let at = self.now + Millis(self.rng.below(20));
                     self.asked.insert((at, attempt), question);
+                }
+            }
+            Order::Recall { run } => {
+                // What cannot be read is never answered.
+                if !self.rng.one_in(5) {
+                    let limit = (!self.rng.one_in(4)).then(|| Millis(self.rng.below(60_000)));
+                    self.recalls.insert(run, limit);
                 }
             }
             Order::Clean { job, .. } => {

@@ -1,5 +1,6 @@
 //! Random plans: what people could write, and what nobody would.
 
+use super::lateness::random_expect;
 use super::sharing::random_sharing;
 use super::turns::random_groups;
 use neap::base::{Millis, TaskName};
@@ -42,6 +43,7 @@ pub(super) fn random_plan(rng: &mut Rng, number: u64) -> Plan {
         definition: format!("{number}").into(),
         params: Params::new(),
         groups: random_groups(rng, &task),
+        expect: random_expect(rng),
         nodes,
         task,
     }

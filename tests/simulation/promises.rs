@@ -17,6 +17,7 @@ impl Sight<'_> {
     pub(super) fn check(&self) {
         sharing::check(self.state, self.capacity, &self.ledger.rates, self.now);
         turns::check(self.state);
+        self.ledger.lateness.check(self.state, self.now);
         let standing = Standing::of(self.state, self.capacity, self.now);
         for (&id, run) in &self.state.runs {
             assert!(!run.is_over(), "{id:?} is over and still here");

@@ -3,6 +3,7 @@
 mod always;
 mod cells;
 mod decisions;
+mod expected;
 mod frozen;
 mod gates;
 mod joins;

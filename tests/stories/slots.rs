@@ -438,7 +438,7 @@ fn ten_thousand_schedules_that_are_due_at_once_are_claimed_at_once() {
         let leaf = super::told::leaf("a");
         let nodes = vec![Node::new(std::sync::Arc::new(leaf), Vec::new())];
         let (definition, params, groups) = ("d".into(), Default::default(), Vec::new());
-        let plan = Plan { task: task.clone(), definition, params, groups, nodes };
+        let plan = Plan { task: task.clone(), definition, params, groups, expect: Default::default(), nodes };
         let plan = PlanRef::new(std::sync::Arc::new(plan));
         let key = ScheduleKey(format!("{task}: every 1h").into());
         Armed { key, schedule: every(3600), plan, firing: Firing::default() }

@@ -2,8 +2,8 @@
 
 use neap::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use neap::definition::{
-    Action, Catalog, Firing, Leaf, Machine, Over, Overlap, Params, Registered, Rule, RunGroup, Settings,
-    Signal, Source, Spread, Stop, When,
+    Action, Catalog, Expect, Firing, Leaf, Machine, Over, Overlap, Params, Registered, Rule, RunGroup,
+    Settings, Signal, Source, Spread, Stop, When,
 };
 use neap::engine::{
     Answer, Armed, Author, Cause, Changed, ChangedPath, Effect, Engine, Event, Exit, Input, Order, Outcome,
@@ -26,6 +26,8 @@ pub(super) struct Story {
     names: Vec<String>,
     now: u64,
     told: String,
+    /// Whether it is told that the host is to look up what is usual. Most stories are about something else.
+    tells_recalls: bool,
 }
 
 impl Story {
@@ -41,11 +43,12 @@ impl Story {
             definition: "d".into(),
             params: Params::new(),
             groups: Vec::new(),
+            expect: Default::default(),
             nodes: nodes.collect(),
         };
         let engine = Engine::new(slots, seed, State::default());
         let names = jobs.iter().map(|(name, _)| (*name).to_owned()).collect();
-        Story { engine, plan, journal: Vec::new(), names, now: 0, told: String::new() }
+        Story { engine, plan, journal: Vec::new(), names, now: 0, told: String::new(), tells_recalls: false }
     }
 
     pub(super) fn next_deadline(&self) -> u64 {
@@ -107,6 +110,12 @@ impl Story {
     pub(super) fn at(&mut self, now: u64) -> &mut Story {
         self.now = now;
         self.tell(Input::Tick)
+    }
+
+    /// It is so late now, and nobody has ticked: the machine slept.
+    pub(super) fn wakes_at(&mut self, now: u64) -> &mut Story {
+        self.now = now;
+        self
     }
 
     pub(super) fn submit(&mut self) -> &mut Story {
@@ -221,6 +230,22 @@ impl Story {
     pub(super) fn groups(mut self, groups: Vec<RunGroup>) -> Story {
         self.plan.groups = groups;
         self
+    }
+
+    /// When its runs should have started and ended.
+    pub(super) fn expect(mut self, expect: Expect) -> Story {
+        self.plan.expect = expect;
+        self
+    }
+
+    pub(super) fn with_recalls(mut self) -> Story {
+        self.tells_recalls = true;
+        self
+    }
+
+    /// The host has looked up how long the first run may take.
+    pub(super) fn recalls(&mut self, limit: Option<u64>) -> &mut Story {
+        self.tell(Input::Recalled { run: RunId(1), limit: limit.map(Millis) })
     }
 
     pub(super) fn cancel_run(&mut self, run: u64) -> &mut Story {
@@ -378,6 +403,7 @@ impl Story {
                     self.told += &format!("\n{:<7} {}", std::mem::take(&mut stamp), self.event(&event));
                     self.journal.push(Record { at: now, event });
                 }
+                Effect::Order(Order::Recall { .. }) if !self.tells_recalls => {}
                 Effect::Order(order) if stamp.is_empty() => {
                     self.told += &format!(" -> {}", self.order(&order))
                 }
@@ -399,6 +425,7 @@ impl Story {
             }
             Order::Ask { attempt, question } => format!("ask {} {question:?}", self.try_(*attempt)),
             Order::Prepare { job } => format!("prepare {}", self.job(*job)),
+            Order::Recall { run: id } => format!("recall {}", run(*id)),
             Order::Clean { job, .. } => format!("clean {}", self.job(*job)),
         }
     }
@@ -424,6 +451,9 @@ impl Story {
             Event::RunReleased { run: id } => format!("{} has its turn", run(*id)),
             Event::RunPrioritised { run: id, priority, .. } => {
                 format!("{} has priority {priority}", run(*id))
+            }
+            Event::RunLate { run: id, what, limit } => {
+                format!("{} late: {} {}", run(*id), what.word(), limit.0)
             }
             Event::RateUsed { key } => format!("{key} used"),
             Event::QueuePaused { queue, by, .. } => format!("{queue} paused by {by}"),

@@ -3,7 +3,9 @@
 
 use crate::base::{AttemptId, Millis, Moment, RunId};
 use crate::definition::Action;
-use crate::engine::{Author, Cause, Event, Exit, Outcome, Phase, RunOutcome, RunPhase, State, StopCause};
+use crate::engine::{
+    Author, Cause, Event, Exit, Late, Outcome, Phase, RunOutcome, RunPhase, State, StopCause,
+};
 use crate::host::{Happening, Progress};
 use crate::plan::Plan;
 use std::sync::Arc;
@@ -57,6 +59,7 @@ pub(crate) enum What {
         by: Author,
         reason: Option<String>,
     },
+    Late(Late),
     Retry {
         job: u32,
         cause: Option<Cause>,
@@ -146,6 +149,9 @@ impl Board {
             Event::RunCancelled { by, reason, .. } => {
                 self.cancelled = Some((by.clone(), reason.clone()));
                 Some(What::Cancelling { by: by.clone(), reason: reason.clone() })
+            }
+            Event::RunLate { what, limit, .. } => {
+                Some(What::Late(Late { what: *what, limit: *limit, since: at }))
             }
             Event::RunFinished { outcome, .. } => {
                 self.end = Some(outcome.clone());

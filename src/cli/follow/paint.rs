@@ -24,6 +24,7 @@ pub(crate) fn line(note: &Note, board: &Board) -> String {
         What::Cancelling { by, reason } => {
             said("CANCEL", ODD, &format!("asked to stop {}", who(by, reason.as_deref())))
         }
+        What::Late(late) => said("LATE", ODD, &late.to_string()),
         What::Retry { job, cause, took, attempt, wait, reason } => {
             let max = board.attempts_max(*job);
             let why = retry_words(cause.as_ref(), reason.as_deref());

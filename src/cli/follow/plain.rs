@@ -21,6 +21,7 @@ pub(crate) fn line(note: &Note, board: &Board) -> String {
         What::Paused { by, reason } => format!("{name} paused{}", who(by, reason.as_deref())),
         What::Resumed { by } => format!("{name} resumed{}", who(by, None)),
         What::Cancelling { by, reason } => format!("{name} cancelling{}", who(by, reason.as_deref())),
+        What::Late(late) => format!("{name} late expected={} limit={}", late.what.word(), late.limit),
         What::Retry { job, cause, took, attempt, wait, reason } => {
             let cause = cause.as_ref().map_or(String::new(), |cause| format!(" {}", cause_field(cause)));
             let reason = reason.as_ref().map_or(String::new(), |reason| format!(" reason={reason:?}"));

@@ -5,7 +5,9 @@ use crate::base::{AttemptId, Bytes, JobId, Millis, Moment};
 use crate::cli::look::{Look, exit_words};
 use crate::cli::output::{DIM, clean};
 use crate::definition::Cleanup;
-use crate::engine::{Event, Outcome, OwedCleanup, Question, RunOutcome, Skip, StopCause, Trigger, Usage};
+use crate::engine::{
+    Event, Late, Outcome, OwedCleanup, Question, RunOutcome, Skip, StopCause, Trigger, Usage,
+};
 use crate::store::Entry;
 
 pub(super) fn render(entries: &[Entry], run: &RunInfo, look: &Look) -> String {
@@ -36,6 +38,9 @@ fn words(event: &Event, run: &RunInfo, now: Moment) -> String {
         Event::RunResumed { by, .. } => format!("resumed by {by}"),
         Event::RunCancelled { by, reason, .. } => format!("cancelled by {by}{}", because(reason.as_deref())),
         Event::RunReleased { .. } => "its turn has come".into(),
+        Event::RunLate { what, limit, .. } => {
+            format!("the run is late: {}", Late { what: *what, limit: *limit, since: now })
+        }
         Event::RunFinished { outcome, .. } => match outcome {
             RunOutcome::Succeeded => format!("{} ended: ok", run.name),
             RunOutcome::Failed { root } => format!("{} ended: failed at {}", run.name, name(*root)),

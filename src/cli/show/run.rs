@@ -80,6 +80,9 @@ fn head(run: &RunInfo, now: Option<&str>, look: &Look) -> String {
     if let Some(reason) = &run.reason {
         text += &format!("  reason  {}\n", brief(reason, 200));
     }
+    for late in &run.late {
+        text += &format!("  late    {}, at {}\n", late.words, look.clock(late.since.0));
+    }
     if let Some(why) = &run.why {
         let word = if run.state == RunState::Failed { "cause" } else { "state" };
         text += &format!("  {word}   {}\n", brief(why, 200));

@@ -15,7 +15,6 @@ const fn until(name: &'static str, about: &'static str, instead: &'static str) -
 /// Of tasks and children.
 pub(super) const JOB: &[Later] = &[
     until("tty", "It runs on a terminal of its own.", "start the program with `script -qec`"),
-    later("expect", "When it should have started and ended, so that its absence is noticed."),
     later("kind", "Whether it is a service that runs on and on."),
     later("restart", "When a service is started again."),
     later("restart_backoff", "How long to wait before a service is started again."),

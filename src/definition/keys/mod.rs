@@ -40,7 +40,7 @@ pub(super) use results::{LOG, OUTPUT, REPEAT};
 pub(super) use schedule::{AFTER, ENTRY, EXCLUDE, WATCH};
 pub(super) use settings::CHANNEL;
 pub(super) use sharing::{CONCURRENCY, LOCK, QUEUE, RATE};
-pub(super) use time::{RETRY, STOP};
+pub(super) use time::{EXPECT, RETRY, STOP};
 
 /// One key.
 #[derive(Clone, Copy, Debug)]
@@ -242,6 +242,7 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &LOCK,
     &RATE,
     &QUEUE,
+    &EXPECT,
 ];
 
 /// The top of a task file, be it a leaf or a pipeline.

@@ -97,6 +97,7 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&sharing::RESOURCES, "run: make\nresources: { KEY }\n"),
         (&LOCK, "run: make\nlocks: [{ name: db, KEY }]\n"),
         (&RATE, "run: make\nrate_limit: { limit: 1, per: 1s, KEY }\n"),
+        (&EXPECT, "run: make\nexpect: { KEY }\n"),
         (&QUEUE, "# neap.yaml\nqueues: { heavy: { slots: 1, KEY } }\n"),
     ];
     let uses = [
@@ -405,7 +406,7 @@ fn the_reference_page_is_up_to_date() {
 fn keys_are_looked_up_in_static_lists() {
     use crate::definition::known;
     assert_eq!(known::BODIES, ["run", "exec", "lua", "script", "uses"]);
-    assert_eq!(known::TASK_ONLY.len(), 15);
+    assert_eq!(known::TASK_ONLY.len(), 16);
     assert!(known::NO_DEFAULT.contains(&"depends_on") && !known::NO_DEFAULT.contains(&"timeout"));
     assert!(known::PIPELINE.contains(&"finally") && !known::PIPELINE.contains(&"timeout"));
 }

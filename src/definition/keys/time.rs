@@ -49,6 +49,16 @@ pub(super) const SUBJECT: Subject = Subject {
                  `neap resume TASK`, which also begins the count anew.",
             )
             .example("schedule: { every: 1h }\npause_on_failure: 3\nrun: ./sync\n"),
+        Key::new("expect", Shape::Object(&EXPECT), "When its runs should have started and ended.")
+            .at(Places::FILE)
+            .foreign(&["sla", "deadline"])
+            .more(
+                "A run that is late is not stopped for that (`timeout` does this): that it is late is written down and told, \
+                 once for each of these, by `neap ps`, `neap why`, `neap show` and `neap history --late`. Time is that of the \
+                 clock on the wall, so it counts while a run is held or frozen, and while no host is up. Without any of this \
+                 a run is told of that takes much longer than it usually does.",
+            )
+            .example("schedule: { cron: \"13 3 * * *\" }\nexpect: { started_within: 10m, finished_within: 2h, max_duration: 1h }\nrun: ./backup\n"),
         Key::new("priority", Shape::Either(&[Shape::Words(PRIORITIES), Shape::Whole(-100, 100)]), "Who gets a slot first.")
             .at(Places::ALL)
             .default("normal")
@@ -115,6 +125,19 @@ pub(super) const SUBJECT: Subject = Subject {
             ),
     ],
 };
+
+/// `expect`.
+pub(in crate::definition) const EXPECT: Object = Object::new(
+    "expect",
+    "when runs should have started and ended",
+    &[
+        Key::new("started_within", Shape::Duration { may_be_zero: false }, "How long after its slot the first attempt has started.")
+            .more("Of a run that no slot has created, after it was asked for."),
+        Key::new("finished_within", Shape::Duration { may_be_zero: false }, "How long after its slot the run has ended.")
+            .more("Of a run that no slot has created, after it was asked for. It cannot be shorter than `started_within`."),
+        Key::new("max_duration", Shape::Duration { may_be_zero: false }, "How long after the start of its first attempt the run has ended."),
+    ],
+);
 
 const PRIORITIES: &[(&str, &str)] = &[
     ("low", "the same as -10"),

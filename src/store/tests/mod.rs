@@ -65,6 +65,7 @@ fn plan(task: &str, leaves: &[&str]) -> PlanRef {
         definition: "0".into(),
         params: Default::default(),
         groups: Vec::new(),
+        expect: Default::default(),
         nodes,
     };
     PlanRef::new(Arc::new(plan))

@@ -46,6 +46,7 @@ fn runs_are_listed_newest_first_as_asked() {
     check(history, RunFilter { trigger: Some(TriggerKind::Retry), ..all() }, &[6]);
     check(history, RunFilter { trigger: Some(TriggerKind::Manual), ..all() }, &[3, 2, 1]);
     check(history, RunFilter { author: Some(Author::schedule()), ..all() }, &[5, 4]);
+    check(history, RunFilter { is_late: true, ..all() }, &[]);
     let page = RunFilter { task: Some(name("a")), limit: 2, ..all() };
     check(history, page.clone(), &[6, 3]);
     let before = history.runs(&page).unwrap().last().map(RunRow::position);
@@ -273,6 +274,7 @@ fn statements() -> Vec<String> {
         history::JOURNAL,
         history::LAST_OUTCOMES,
         usual::LAST,
+        usual::LENGTHS,
         usual::TIMES,
         history::STATS,
         history::SLOTS,

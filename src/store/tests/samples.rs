@@ -4,8 +4,9 @@ use super::{job, key, name, new_run, plan};
 use crate::base::{AttemptId, Millis, Moment, RunId};
 use crate::definition::{Cleanup, GroupName, Params, Signal};
 use crate::engine::{
-    Author, Cause, Cell, Changed, ChangedPath, Event, Exit, Fingerprint, Limit, Missed, NewRun, NotSpawned,
-    Outcome, OwedCleanup, PlanRef, Question, Refused, RunOutcome, Skip, SlotSkip, StopCause, Trigger, Usage,
+    Author, Cause, Cell, Changed, ChangedPath, Event, Exit, Expectation, Fingerprint, Limit, Missed, NewRun,
+    NotSpawned, Outcome, OwedCleanup, PlanRef, Question, Refused, RunOutcome, Skip, SlotSkip, StopCause,
+    Trigger, Usage,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -226,6 +227,8 @@ fn turns() -> Vec<Event> {
     vec![
         Event::RunBegan { run: RunId(9) },
         Event::RateUsed { key: "github".into() },
+        Event::RunLate { run: RunId(9), what: Expectation::Finished, limit: Millis(7_200_000) },
+        Event::RunLate { run: RunId(9), what: Expectation::Usual, limit: Millis(90_000) },
         Event::QueuePaused { queue: "heavy".into(), by: by.clone(), reason: Some("why".into()) },
         Event::QueueResumed { queue: "heavy".into(), by: by.clone() },
         Event::RunPrioritised { run: RunId(9), priority: -7, by: by.clone() },
@@ -248,6 +251,7 @@ fn word(event: &Event) -> &'static str {
         Event::RunResumed { .. } => "run_resumed",
         Event::RunCancelled { .. } => "run_cancelled",
         Event::RunReleased { .. } => "run_released",
+        Event::RunLate { .. } => "run_late",
         Event::RunFinished { .. } => "run_finished",
         Event::JobDelayed { .. } => "job_delayed",
         Event::JobPreparing { .. } => "job_preparing",
@@ -285,5 +289,5 @@ fn word(event: &Event) -> &'static str {
 #[test]
 fn no_event_is_without_a_sample() {
     let words: BTreeSet<&str> = samples().iter().map(word).collect();
-    assert_eq!(words.len(), 36, "{words:?}");
+    assert_eq!(words.len(), 37, "{words:?}");
 }

@@ -355,6 +355,8 @@ impl World {
             }
             // Nothing is frozen here, and who survives a host is told to go on.
             Order::Resume { .. } => {}
+            // Here nobody knows what is usual.
+            Order::Recall { .. } => {}
             Order::Prepare { .. } | Order::Pause { .. } | Order::Ask { .. } | Order::Clean { .. } => {
                 panic!("leaves as plain as these need no {order:?}")
             }
@@ -381,7 +383,14 @@ fn plan(task: &TaskName) -> PlanRef {
     let leaf = Leaf::new(task.clone(), Action::Exec { argv: vec!["true".into()] });
     let nodes = vec![Node::new(Arc::new(leaf), Vec::new())];
     let (definition, params, groups) = ("d".into(), Params::new(), Vec::new());
-    PlanRef::new(Arc::new(Plan { task: task.clone(), definition, params, groups, nodes }))
+    PlanRef::new(Arc::new(Plan {
+        task: task.clone(),
+        definition,
+        params,
+        groups,
+        expect: Default::default(),
+        nodes,
+    }))
 }
 
 fn wish(rng: &mut Rng, almanac: &'static Almanac) -> (Wish, Form) {
