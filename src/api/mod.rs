@@ -9,6 +9,7 @@
 mod ahead;
 mod client;
 mod eta;
+mod left_out;
 mod occupancy;
 mod read;
 mod select;
@@ -19,6 +20,7 @@ mod why;
 
 pub use ahead::{AheadFull, AheadInfo, AheadRun};
 pub use client::{Client, ClientError, Events};
+pub use left_out::LeftOutInfo;
 pub use occupancy::{LockInfo, QueueInfo};
 pub use read::{Sight, cause_words, exit_code, outcome_words, skip_words};
 pub use select::{SelectError, Selected, Selector};

@@ -123,6 +123,15 @@ impl Sight<'_> {
                 ..Why::default()
             }
         }));
+        if let Some(task) = self.definitions.catalog.task(task.as_str()) {
+            because.extend(self.left_out(task, 1)?.iter().map(|left_out| Why {
+                subject: left_out.schedule.clone(),
+                state: left_out.why.clone(),
+                text: format!("last left out {}: {}", slots_words(left_out.count), left_out.words),
+                since: Some(left_out.until),
+                ..Why::default()
+            }));
+        }
         let filter = RunFilter { task: Some(task.clone()), limit: 1, ..RunFilter::default() };
         let last = self.runs(&filter)?.pop().filter(|last| last.state.is_over());
         because.extend(last.as_ref().map(|last| past(last, None)));
@@ -136,6 +145,10 @@ impl Sight<'_> {
         let state = if going.is_empty() { "idle" } else { "going" };
         Ok(Why { subject: task.to_string(), state: state.into(), text, because, ..Why::default() })
     }
+}
+
+fn slots_words(count: u64) -> String {
+    if count == 1 { "a slot".to_owned() } else { format!("{count} slots") }
 }
 
 /// A run that has ended, or a job of it.

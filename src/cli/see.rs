@@ -4,9 +4,10 @@ use super::error::Failure;
 use super::output::now;
 use super::project::Project;
 use crate::api::{
-    AheadInfo, Client, ClientError, FireInfo, RunInfo, Selected, Selector, Sight, TaskInfo, Why,
+    AheadInfo, Client, ClientError, FireInfo, LeftOutInfo, RunInfo, Selected, Selector, Sight, TaskInfo, Why,
 };
 use crate::base::{Moment, RunId, TaskName};
+use crate::definition::Task;
 use crate::engine::{Capacity, State};
 use crate::host::{Definitions, Live, definitions};
 use crate::store::{History, RunFilter};
@@ -99,6 +100,11 @@ impl See {
     pub(crate) fn runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>, Failure> {
         // The database is read in place in any case: it never waits for the host.
         Ok(self.sight(|sight| sight.runs(filter))??)
+    }
+
+    /// The last slots of a task's schedules that got no run.
+    pub(crate) fn left_out(&self, task: &Task, limit: u32) -> Result<Vec<LeftOutInfo>, Failure> {
+        Ok(self.sight(|sight| sight.left_out(task, limit))??)
     }
 
     pub(crate) async fn fires(&self, task: Option<&TaskName>) -> Result<Vec<FireInfo>, Failure> {

@@ -2,9 +2,10 @@
 
 use super::support::{Project, started};
 use neap::api::Why;
-use neap::engine::Author;
-use neap::host::RunRequest;
+use neap::engine::{Author, Event};
+use neap::host::{Happening, RunRequest};
 use std::fs;
+use std::time::Duration;
 
 const GATE: &str = "
 tasks:
@@ -134,4 +135,36 @@ async fn what_was_learned_says_when_it_ends() {
     fs::write(project.root().join("gate"), "opened\n").unwrap();
     host.wait(run).await.unwrap();
     host.shutdown().await;
+}
+
+/// A slot that got no run is not gone without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_without_a_run_are_shown_with_their_reasons() {
+    let project = Project::new(&[("often", "{ run: 'cat gate', schedule: { every: 1s } }")]);
+    project.fifo("gate");
+    let host = project.host().await;
+    let mut feed = host.listen();
+    let skipped = async {
+        loop {
+            if let Happening::Event { record, .. } = &*feed.next().await.unwrap().unwrap()
+                && matches!(record.event, Event::SlotSkipped { .. })
+            {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), skipped).await.expect("no slot was left out");
+    fs::write(project.root().join("gate"), "opened\n").unwrap();
+    host.shutdown().await;
+    drop(host);
+    tokio::task::spawn_blocking(move || {
+        project.person(&["show", "often"]).shows(&["slots without a run", ": often#1 was still going on\n"]);
+        project
+            .person(&["why", "often"])
+            .shows(&["every 1s last left out a slot: often#1 was still going on"]);
+        let shown: serde_json::Value = project.json(&["show", "often"]);
+        assert_eq!(shown["left_out"][0]["why"], "overlap", "{shown}");
+    })
+    .await
+    .unwrap();
 }

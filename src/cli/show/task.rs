@@ -1,12 +1,12 @@
 //! One task: what it takes, what it runs and when, how it fared, and what is wrong with its file.
 
 use super::{inside, short_hash};
-use crate::api::{RunInfo, TaskInfo};
+use crate::api::{LeftOutInfo, RunInfo, TaskInfo};
 use crate::base::Moment;
 use crate::cli::error::{FINDINGS, Failure};
 use crate::cli::history::table;
 use crate::cli::look::{Look, MONTH, brief, count, next_line, short_id, stats_words, strong};
-use crate::cli::output::{BAD, DIM, ODD, Output, Table, clean, print};
+use crate::cli::output::{BAD, BOLD, DIM, ODD, Output, Table, clean, print};
 use crate::cli::see::See;
 use crate::definition::{
     Action, Catchup, Hook, Leaf, OnHookError, Overlap, Param, ParamType, Problem, Task, Timetable,
@@ -17,6 +17,8 @@ use serde::Serialize;
 /// How many of the last runs, and of the next fires, are shown.
 const RUNS: u32 = 8;
 const FIRES: usize = 3;
+/// How many of the last slots that got no run.
+const LEFT_OUT: u32 = 5;
 
 /// A task as `--json` gives it: as in lists, and what only one task is worth.
 #[derive(Serialize)]
@@ -24,6 +26,8 @@ struct Shown<'t> {
     #[serde(flatten)]
     info: &'t TaskInfo,
     stats: &'t Stats,
+    #[serde(skip_serializing_if = "<[LeftOutInfo]>::is_empty")]
+    left_out: &'t [LeftOutInfo],
     problems: Vec<&'t Problem>,
     normal: serde_json::Value,
 }
@@ -37,17 +41,24 @@ pub(super) async fn show(see: &See, task: &Task, look: &Look, output: &Output) -
     let filter = RunFilter { task: Some(task.name.clone()), limit: RUNS, ..RunFilter::default() };
     let runs = see.runs(&filter)?;
     let stats = see.history()?.stats(&task.name, look.now - MONTH)?;
+    let left_out = see.left_out(task, LEFT_OUT)?;
     let catalog = &see.definitions()?.catalog;
     let problems: Vec<&Problem> =
         catalog.problems().iter().filter(|problem| problem.file == task.file).collect();
     if output.json {
-        output.print_json(&Shown { info: &info, stats: &stats, problems, normal: task.to_json() })?;
+        output.print_json(&Shown {
+            info: &info,
+            stats: &stats,
+            left_out: &left_out,
+            problems,
+            normal: task.to_json(),
+        })?;
     } else {
         let ids = runs.iter().map(|run| {
             if look.is_terminal { Ok(short_id(see.history()?, run.id)) } else { Ok(run.id.to_string()) }
         });
         let ids: Vec<String> = ids.collect::<Result<_, Failure>>()?;
-        let past = Past { runs: &runs, ids: &ids, stats: &stats };
+        let past = Past { runs: &runs, ids: &ids, stats: &stats, left_out: &left_out };
         print(&render(task, &info, &past, &problems, look))?;
     }
     Ok(())
@@ -58,6 +69,7 @@ struct Past<'r> {
     runs: &'r [RunInfo],
     ids: &'r [String],
     stats: &'r Stats,
+    left_out: &'r [LeftOutInfo],
 }
 
 fn render(task: &Task, info: &TaskInfo, past: &Past<'_>, problems: &[&Problem], look: &Look) -> String {
@@ -67,6 +79,10 @@ fn render(task: &Task, info: &TaskInfo, past: &Past<'_>, problems: &[&Problem], 
     if !past.runs.is_empty() {
         text += &format!("\n{}", indent(&table(past.runs, past.ids, look)));
         text += &format!("  last 30 days: {}\n", stats_words(past.stats));
+    }
+    if !past.left_out.is_empty() {
+        text += &format!("\n  {BOLD}slots without a run{BOLD:#}\n");
+        text.extend(past.left_out.iter().map(|left_out| left_out_line(left_out, look)));
     }
     if !problems.is_empty() {
         let lines = problems.iter().map(|problem| format!("  {}\n", clean(&problem.to_string())));
@@ -123,6 +139,15 @@ fn schedule(task: &Task, timetable: &Timetable, look: &Look) -> String {
             format!("{words}   {DIM}{}{DIM:#}", fires.join(", "))
         }
     }
+}
+
+/// `03:13 yesterday: nightly#12 was still going on`, or how many from when to when.
+fn left_out_line(left_out: &LeftOutInfo, look: &Look) -> String {
+    let when = match left_out.count {
+        1 => look.clock(left_out.slot.0),
+        many => format!("{many} from {} to {}", look.clock(left_out.slot.0), look.clock(left_out.until.0)),
+    };
+    format!("  {when}: {}\n", clean(&left_out.words))
 }
 
 fn overlap(overlap: Overlap) -> &'static str {
@@ -304,7 +329,7 @@ tasks:
             ..run("nightly#4", RunState::Failed, Vec::new())
         }];
         let stats = Stats { failed: 1, ..Stats::default() };
-        let past = Past { runs: &runs, ids: &["k3v".to_owned()], stats: &stats };
+        let past = Past { runs: &runs, ids: &["k3v".to_owned()], stats: &stats, left_out: &[] };
         let text = uncoloured(&render(task, &info, &past, &[], &test_look()));
         let hash = short_hash(&task.hash);
         let expected = format!(
