@@ -56,6 +56,23 @@ impl Sharing {
         *self == Sharing::default()
     }
 
+    /// Puts the locks in order once their names are known: each once, and exclusively when anything asks for that.
+    ///
+    /// # Errors
+    /// What cannot be a name.
+    pub fn settle(&mut self) -> Result<(), String> {
+        if self.locks.iter().any(|lock| lock.name.is_empty()) {
+            return Err("an expression gave an empty name for a lock".to_owned());
+        }
+        if self.rate.as_ref().is_some_and(|rate| rate.key.is_empty()) {
+            return Err("an expression gave an empty key for the rate".to_owned());
+        }
+        // Exclusive comes first, and the first of each name is kept.
+        self.locks.sort();
+        self.locks.dedup_by(|next, kept| next.name == kept.name);
+        Ok(())
+    }
+
     /// The name of its queue.
     pub fn queue(&self) -> &str {
         self.queue.as_deref().unwrap_or(DEFAULT_QUEUE)
@@ -248,7 +265,7 @@ fn rate(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) -> Option<Writ
                     per = None;
                 }
             }
-            "key" => key = checker.filled_text(field.value, "key"),
+            "key" => key = checker.filled_template(field.value, "key"),
             _ => _ = checker.unknown(&field, &path, &keys::RATE),
         }
     }
@@ -283,7 +300,7 @@ fn locks(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) -> Vec<Lock> 
 
 fn lock(checker: &mut Checker, node: &Node<'_>, path: &Path<'_>) -> Option<Lock> {
     if !matches!(node.kind, Kind::Map(_)) {
-        let name = checker.filled_text(node, "locks")?;
+        let name = checker.filled_template(node, "locks")?;
         return Some(Lock { name, mode: LockMode::Exclusive });
     }
     let (mut name, mut mode) = (None, LockMode::Exclusive);
@@ -292,7 +309,7 @@ fn lock(checker: &mut Checker, node: &Node<'_>, path: &Path<'_>) -> Option<Lock>
         match field.key {
             "name" => {
                 is_named = true;
-                name = checker.filled_text(field.value, "name");
+                name = checker.filled_template(field.value, "name");
             }
             "mode" => {
                 let words = [("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];

@@ -71,6 +71,8 @@ impl Leaf {
             sources.iter_mut().chain(generates).for_each(|text| visit(TextMut::Plain(text)));
             status.iter_mut().for_each(|text| visit(TextMut::Script(text, &SH)));
         }
+        self.sharing.locks.iter_mut().for_each(|lock| visit(TextMut::Plain(&mut lock.name)));
+        self.sharing.rate.iter_mut().for_each(|rate| visit(TextMut::Plain(&mut rate.key)));
     }
 }
 

@@ -85,7 +85,10 @@ impl Filling {
         leaf.is_templated = false;
         match problem {
             Some(problem) => Err(problem),
-            None => refuse_nul(leaf),
+            None => {
+                leaf.sharing.settle()?;
+                refuse_nul(leaf)
+            }
         }
     }
 }
@@ -191,7 +194,8 @@ fn numbered_after(first: usize, mut safe: SafeScript) -> SafeScript {
 mod tests {
     use super::*;
     use crate::base::TaskName;
-    use crate::definition::{Action, Cleanup};
+    use crate::definition::{Action, Catalog, Cleanup, LockMode, Registered, Settings, Source};
+    use crate::schedule::Zone;
     use serde_json::json;
 
     #[test]
@@ -214,6 +218,33 @@ mod tests {
         let scripts: Vec<String> = leaf.cleanup.iter().map(|item| format!("{item:?}")).collect();
         assert!(scripts[0].contains("${NEAP_V1}") && scripts[1].contains("${NEAP_V2}"), "{scripts:?}");
         assert_eq!((leaf.env["NEAP_V1"].as_str(), leaf.env["NEAP_V2"].as_str()), ("x;y", "z"));
+    }
+
+    #[test]
+    fn names_of_locks_that_become_the_same_are_one_lock() {
+        let text = "{ run: make, params: { a: 1, b: 2, c: 3 }, locks: [{ name: 'db-${{ params.a }}', mode: shared }, db-x, '${{ params.b }}'], rate_limit: { limit: 1, per: 1s, key: 'k ${{ params.c }}' } }";
+        let mut leaf = leaf_of(text);
+        let mut filling = Filling::default();
+        leaf.visit_texts(&mut |text| filling.take(text));
+        assert_eq!(filling.sources().len(), 3);
+        let filled = |values: &[Value]| {
+            let mut leaf = leaf.clone();
+            filling.fill(&mut leaf, values).map(|()| leaf.sharing)
+        };
+        let sharing = filled(&[json!(7), json!("x"), json!("z")]).unwrap();
+        let locks: Vec<(&str, LockMode)> =
+            sharing.locks.iter().map(|lock| (lock.name.as_str(), lock.mode)).collect();
+        assert_eq!(locks, [("7", LockMode::Exclusive), ("db-x", LockMode::Exclusive)]);
+        assert_eq!(sharing.rate.unwrap().key, "k z");
+        let error = filled(&[json!(""), json!("x"), json!("z")]).unwrap_err();
+        assert_eq!(error, "an expression gave an empty name for a lock");
+    }
+
+    fn leaf_of(text: &str) -> Leaf {
+        let settings = Settings::new(Zone::utc());
+        let catalog =
+            Catalog::load([Source::new("tasks/a.yaml", text)], &Registered::default(), &settings, None);
+        Leaf::clone(&catalog.task("a").unwrap_or_else(|| panic!("{:?}", catalog.problems())).leaves[0])
     }
 
     #[test]

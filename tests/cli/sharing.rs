@@ -77,6 +77,36 @@ fn a_queue_that_rests_does_so_in_the_next_host_too() {
 }
 
 /// What is taken is taken from the database, so it has to be right after a crash as well.
+/// One lock for each stage, and one for each cell: runs of the same stage exclude each other and no others.
+#[test]
+fn the_names_of_locks_come_from_parameters_and_cells() {
+    let deploy = "
+params: { stage: test }
+locks: 'stage-${{ params.stage }}'
+strategy: { matrix: { part: [a, b] } }
+run: 'echo up >> up-${{ params.stage }}; exec sleep 600'
+";
+    let cell = deploy.replace("locks: 'stage-${{ params.stage }}'", "locks: 'part-${{ matrix.part }}'");
+    let cli = Cli::new().task("deploy", deploy).task("cell", &cell.replace("up-${{", "cell-${{"));
+    cli.write("neap.yaml", "slots: 8\n");
+    let _server = cli.serve();
+    for stage in ["stage=test", "stage=live"] {
+        assert_eq!(cli.neap(&["run", "-d", "deploy", stage]).code, 0);
+    }
+    assert_eq!(cli.neap(&["run", "-d", "cell"]).code, 0);
+    for file in ["up-test", "up-live", "cell-test"] {
+        cli.wait_for(file);
+    }
+    for (run, lock) in [("deploy#1", "stage-test"), ("deploy#2", "stage-live")] {
+        let why: Why = serde_json::from_str(&cli.neap(&["why", run, "--json"]).stdout).unwrap();
+        let waits = format!("waits for the lock `{lock}`");
+        assert!(why.because.iter().any(|why| why.text.starts_with(&waits)), "{why:?}");
+    }
+    for run in ["deploy#1", "deploy#2", "cell#1"] {
+        cli.neap(&["cancel", run, "--now", "--wait"]);
+    }
+}
+
 #[test]
 fn a_lock_is_held_across_the_death_of_the_host() {
     let held =

@@ -19,7 +19,7 @@ pub(super) const SUBJECT: Subject = Subject {
             .example("run: ./transcode\nqueue: heavy\n"),
         Key::new(
             "locks",
-            Shape::List(&Shape::Either(&[Shape::Filled, Shape::Object(&LOCK)])),
+            Shape::List(&Shape::Either(&[Shape::FilledTemplate, Shape::Object(&LOCK)])),
             "What it must have to itself.",
         )
         .at(Places::JOBS)
@@ -27,7 +27,8 @@ pub(super) const SUBJECT: Subject = Subject {
         .more(
             "Two jobs that name the same lock do not run at the same time, whatever runs they belong to. A job takes all of \
              its locks at once, so two jobs never wait for each other, and holds them until it is done: over its tries and \
-             rounds, and while it is tidied up after. Who waits longer gets them first.",
+             rounds, and while it is tidied up after. Who waits longer gets them first. A name may have expressions: \
+             `db-${{ params.stage }}`, `host-${{ matrix.host }}`.",
         )
         .example("run: ./migrate\nlocks: [db, { name: config, mode: shared }]\n"),
         Key::new("resources", Shape::Object(&RESOURCES), "How much it needs of the machine.")
@@ -100,7 +101,7 @@ pub(in crate::definition) const LOCK: Object = Object::new(
     "locks",
     "a lock and how it is held",
     &[
-        Key::new("name", Shape::Filled, "Its name.").required(),
+        Key::new("name", Shape::FilledTemplate, "Its name.").required(),
         Key::new("mode", Shape::Words(MODES), "How it is held.").default("exclusive"),
     ],
 );
@@ -112,7 +113,8 @@ pub(in crate::definition) const RATE: Object = Object::new(
     &[
         Key::new("limit", Shape::Whole(1, 1000), "How many attempts.").required(),
         Key::new("per", Shape::Duration { may_be_zero: false }, "In how long; up to `366d`.").required(),
-        Key::new("key", Shape::Filled, "The name under which they are counted.").without("the job alone"),
+        Key::new("key", Shape::FilledTemplate, "The name under which they are counted.")
+            .without("the job alone"),
     ],
 );
 
