@@ -1,6 +1,7 @@
-//! How people name runs: `k3v`, `nightly`, `nightly#127`, `nightly@-1`, `@`, `@failed`, `:running`, each with `/job` and
-//! `.attempt` behind it where a job is meant.
+//! How people name runs: `k3v`, `nightly`, `nightly#127`, `nightly@-1`, `@`, `@failed`, each with `/job` and `.attempt` behind
+//! it where a job is meant. What names many of them is in `many`.
 
+use super::many::{Many, WORDS};
 use crate::base::{RunId, TaskName};
 use crate::host::Live;
 use crate::store::{History, RunFilter, RunStatus, StoreError};
@@ -22,8 +23,8 @@ enum Which {
     Latest(u32),
     /// `@failed`: the latest that failed.
     Failed,
-    /// `:running`: everything unfinished.
-    Running,
+    /// `:running` and its like.
+    Many(Many),
     /// `nightly#127`.
     Numbered(TaskName, u64),
     /// `nightly@-1`: counted back from the latest.
@@ -85,11 +86,13 @@ impl FromStr for Selector {
 
     fn from_str(text: &str) -> Result<Selector, SelectError> {
         let bad = || SelectError::Shape(text.to_owned());
+        if let Some(many) = Many::parse(text) {
+            return Ok(Selector { run: Which::Many(many?), tail: None, text: text.to_owned() });
+        }
         let (head, tail) = split(text);
         let run = match head {
             "@" => Which::Latest(0),
             "@failed" => Which::Failed,
-            ":running" => Which::Running,
             _ => match (head.split_once('#'), head.split_once('@')) {
                 (Some((task, number)), _) => {
                     Which::Numbered(name(task).ok_or_else(bad)?, number.parse().map_err(|_| bad())?)
@@ -121,7 +124,7 @@ fn name(text: &str) -> Option<TaskName> {
 /// Cuts `nightly#128/dump.2` behind the number. Where there is no `#` or `@`, the slash may belong to the task's name,
 /// and only the history can tell: then everything is the head.
 fn split(text: &str) -> (&str, Option<String>) {
-    let mark = text.find(['#', '@', ':']);
+    let mark = text.find(['#', '@']);
     let slash = mark.and_then(|mark| text[mark..].find('/').map(|slash| mark + slash));
     match slash {
         Some(slash) => (&text[..slash], Some(text[slash + 1..].to_owned())),
@@ -130,7 +133,7 @@ fn split(text: &str) -> (&str, Option<String>) {
 }
 
 impl Selector {
-    /// Looks the runs up: one, save for `:running`. `live` is what goes on now, when somebody knows.
+    /// Looks the runs up: one, save for `:running` and its like. `live` is what goes on now, when somebody knows.
     ///
     /// # Errors
     /// [`SelectError`] when nothing, or more than one thing, is meant.
@@ -140,7 +143,10 @@ impl Selector {
             SelectError::Nothing { text: self.text.clone(), near: near.map(str::to_owned) }
         };
         let (runs, tail) = match &self.run {
-            Which::Running => (live.state.runs.keys().copied().collect(), self.tail.clone()),
+            Which::Many(many) => {
+                let meant = live.state.runs.iter().filter(|(_, run)| many.holds(run));
+                (meant.map(|(&run, _)| run).collect(), self.tail.clone())
+            }
             Which::Latest(back) => (latest(history, *back, None)?, self.tail.clone()),
             Which::Failed => (latest(history, 0, Some(RunStatus::Failed))?, self.tail.clone()),
             Which::Numbered(task, number) => {
@@ -186,7 +192,17 @@ impl SelectError {
                 Some(format!("it has not run yet: neap run {near}"))
             }
             SelectError::Nothing { near: Some(near), .. } => Some(format!("did you mean `{near}`?")),
+            SelectError::Nothing { text, near: None } if text.starts_with(':') => {
+                Some("see what goes on with `neap ps`".into())
+            }
             SelectError::Nothing { near: None, .. } => Some("see what there is with `neap history`".into()),
+            SelectError::Shape(text) if text.starts_with(':') => {
+                let words: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
+                Some(format!("of many runs there are {}", words.join(" ")))
+            }
+            SelectError::Ambiguous { text, .. } if text.starts_with(':') => {
+                Some("this command takes one run at a time".into())
+            }
             SelectError::Shape(_) => {
                 Some("write an id (k3v), a task (nightly), a run (nightly#127), or @ for the latest".into())
             }

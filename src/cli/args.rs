@@ -240,14 +240,20 @@ pub(crate) struct Wait {
 #[derive(Debug, Args)]
 pub(crate) struct Cancel {
     /// The runs
-    #[arg(required_unless_present_any = ["task", "all"], add = ArgValueCompleter::new(complete::runs))]
+    #[arg(required_unless_present_any = ["task", "queue", "all"], add = ArgValueCompleter::new(complete::runs))]
     pub(crate) runs: Vec<String>,
     /// Every run of this task that goes on
     #[arg(long, value_name = "TASK", add = ArgValueCompleter::new(complete::tasks))]
     pub(crate) task: Option<String>,
+    /// Every run with a job in this queue that is not done
+    #[arg(long, value_name = "NAME")]
+    pub(crate) queue: Option<String>,
     /// Everything that goes on
     #[arg(long)]
     pub(crate) all: bool,
+    /// Say which runs are meant, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Leave out the grace: kill at once
     #[arg(long)]
     pub(crate) now: bool,
@@ -280,12 +286,15 @@ pub(crate) struct Backfill {
 
 #[derive(Debug, Args)]
 pub(crate) struct Prio {
-    /// The run
+    /// The run, or runs: :queued, :task=NAME, :queue=NAME, :by=WHO
     #[arg(add = ArgValueCompleter::new(complete::runs))]
     pub(crate) run: String,
     /// low, normal, high, urgent, or a number from -100 to 100
     #[arg(allow_hyphen_values = true)]
     pub(crate) level: String,
+    /// Say which runs are meant, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -300,7 +309,7 @@ pub(crate) struct Decide {
 
 #[derive(Debug, Args)]
 pub(crate) struct Rest {
-    /// A run, a job of it (build#7/test), or a task whose schedules are meant
+    /// A run, runs (:queued, :task=NAME), a job (build#7/test), or a task whose schedules are meant
     #[arg(required_unless_present = "queue", add = ArgValueCompleter::new(complete::runs_and_tasks))]
     pub(crate) what: Option<String>,
     /// A queue: nothing is admitted from it, what runs goes on
@@ -309,6 +318,9 @@ pub(crate) struct Rest {
     /// Why; it is stored and shown
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// Say which runs are meant, and do nothing
+    #[arg(long, conflicts_with = "queue")]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

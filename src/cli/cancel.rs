@@ -1,7 +1,8 @@
 //! `neap cancel`: runs end early, by the host that carries them out.
 
 use super::args;
-use super::error::{FINDINGS, Failure, OURSELVES};
+use super::each::{Each, going, is_many, named};
+use super::error::{Failure, OURSELVES};
 use super::output::{Output, now, print, whoami};
 use super::project::Project;
 use super::see::{See, block_on};
@@ -18,48 +19,26 @@ pub(crate) fn cancel(project: &Project, args: &args::Cancel, output: &Output) ->
             output.say("nothing goes on");
         }
         let wish = Cancel { reason: args.reason.clone(), now: args.now, by: Some(Author(whoami().into())) };
-        let mut outcome = Outcomes::default();
-        for run in runs {
-            let asked = one(&see, run, &wish, args.wait, output).await;
-            outcome.take(asked, output);
+        let is_common = args.runs.iter().all(|word| is_many(word));
+        let mut each = Each::listed(is_common, output);
+        if args.dry_run {
+            return each.would("cancel", &see, &runs).await;
         }
-        outcome.end(output)
+        for run in runs {
+            each.take(one(&see, run, &wish, args.wait, output).await);
+        }
+        each.end()
     })
 }
 
-/// What came of each run: one that cannot be cancelled keeps nobody from cancelling the next.
-#[derive(Default)]
-struct Outcomes {
-    infos: Vec<RunInfo>,
-    first: Option<Failure>,
-}
-
-impl Outcomes {
-    fn take(&mut self, asked: Result<RunInfo, Failure>, output: &Output) {
-        match (asked, &self.first) {
-            (Ok(info), _) => self.infos.push(info),
-            (Err(failure), None) => self.first = Some(failure),
-            (Err(failure), Some(_)) => output.say(&format!("error: {}", failure.message)),
-        }
-    }
-
-    fn end(self, output: &Output) -> Result<ExitCode, Failure> {
-        match self.first {
-            Some(failure) => Err(failure),
-            None if output.json => output.print_json(&self.infos).map(|()| ExitCode::SUCCESS),
-            None => Ok(ExitCode::SUCCESS),
-        }
-    }
-}
-
 async fn wanted(see: &See, args: &args::Cancel) -> Result<Vec<RunId>, Failure> {
-    let mut runs = Vec::new();
-    for word in &args.runs {
-        runs.extend(see.select(word)?.into_iter().map(|selected| selected.run));
-    }
+    let mut runs = named(see, &args.runs)?;
     if let Some(task) = &args.task {
         let task = known_task(see, task)?;
         runs.extend(see.going().await?.iter().filter(|info| info.task == task).map(|info| info.id));
+    }
+    if let Some(queue) = &args.queue {
+        runs.extend(named(see, &[format!(":queue={queue}")])?);
     }
     if args.all {
         runs.extend(see.going().await?.iter().map(|info| info.id));
@@ -90,12 +69,7 @@ async fn one(
     is_waiting: bool,
     output: &Output,
 ) -> Result<RunInfo, Failure> {
-    let before = see.run(run).await?;
-    if before.state.is_over() {
-        let message =
-            format!("{} is over ({}): there is nothing to cancel", before.name, before.state.word());
-        return Err(Failure::new(FINDINGS, message));
-    }
+    let before = going(see.run(run).await?, "cancel")?;
     let host = going_host(see, &before)?;
     let began = now();
     let info: RunInfo = host.post(&format!("/api/v1/runs/{run}/cancel"), wish).await?;

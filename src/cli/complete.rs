@@ -122,12 +122,11 @@ fn run_candidates(row: &RunRow, current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 fn selectors(current: &OsStr) -> impl Iterator<Item = CompletionCandidate> {
-    const SELECTORS: [(&str, &str); 3] = [
-        ("@", "the latest run"),
-        ("@failed", "the latest run that failed"),
-        (":running", "everything that goes on"),
-    ];
-    let fits = SELECTORS.into_iter().filter(move |(text, _)| !current.is_empty() && begins(text, current));
+    const SELECTORS: [(&str, &str); 2] = [("@", "the latest run"), ("@failed", "the latest run that failed")];
+    let fits = SELECTORS
+        .into_iter()
+        .chain(crate::api::MANY)
+        .filter(move |(text, _)| !current.is_empty() && begins(text, current));
     fits.map(|(text, help)| CompletionCandidate::new(text).help(Some(help.into())))
 }
 

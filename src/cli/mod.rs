@@ -10,6 +10,7 @@ mod check;
 mod complete;
 mod completions;
 mod decide;
+mod each;
 mod error;
 mod exec;
 mod explain;

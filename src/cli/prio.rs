@@ -2,6 +2,7 @@
 
 use super::args;
 use super::cancel::going_host;
+use super::each::{Each, is_many, named};
 use super::error::{FINDINGS, Failure};
 use super::output::{Output, print, whoami};
 use super::project::Project;
@@ -16,14 +17,19 @@ pub(crate) fn prio(project: &Project, args: &args::Prio, output: &Output) -> Res
     let priority = priority(&args.level)?;
     block_on(async {
         let see = See::new(project).await;
-        let run = see.select_one(&args.run)?.run;
-        let info = one(&see, run, priority).await?;
-        if output.json {
-            output.print_json(&info)?;
-        } else {
-            print(&format!("{}: priority {}\n", info.name, priority_word(priority)))?;
+        let runs = named(&see, std::slice::from_ref(&args.run))?;
+        let mut each = Each::new(is_many(&args.run), output);
+        if args.dry_run {
+            return each.would("prioritise", &see, &runs).await;
         }
-        Ok(ExitCode::SUCCESS)
+        for run in runs {
+            let info = one(&see, run, priority).await;
+            if let (Ok(info), false) = (&info, output.json) {
+                print(&format!("{}: priority {}\n", info.name, priority_word(priority)))?;
+            }
+            each.take(info);
+        }
+        each.end()
     })
 }
 

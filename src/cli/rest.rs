@@ -2,6 +2,7 @@
 
 use super::args;
 use super::cancel::going_host;
+use super::each::{Each, going, is_many, named};
 use super::error::{FINDINGS, Failure};
 use super::follow::Reach;
 use super::output::{Output, print, whoami};
@@ -27,12 +28,21 @@ pub(crate) fn rest(
             let queue = args.queue.as_deref().unwrap_or_default();
             return one_queue(project, &see, queue, rest, wish, output).await;
         };
+        if args.dry_run || is_many(what) {
+            return many(&see, what, rest, &wish, args.dry_run, output).await;
+        }
         match meant(&see, what)? {
             Meant::Schedules(task, count) => schedules(project, &see, task, count, rest, wish, output).await,
-            Meant::Run(run) => one_run(&see, run, rest, &wish, output).await,
+            Meant::Run(run) => {
+                let mut each = Each::new(false, output);
+                each.take(one_run(&see, run, rest, &wish, output).await);
+                each.end()
+            }
             Meant::Job(run, job) => {
                 wish.job = Some(job);
-                one_run(&see, run, rest, &wish, output).await
+                let mut each = Each::new(false, output);
+                each.take(one_run(&see, run, rest, &wish, output).await);
+                each.end()
             }
         }
     })
@@ -142,32 +152,50 @@ async fn without_host(
     Ok(done?)
 }
 
+/// Runs that a selector names together.
+async fn many(
+    see: &See,
+    what: &str,
+    rest: bool,
+    wish: &Rest,
+    is_dry: bool,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let runs = named(see, &[what.to_owned()])?;
+    let mut each = Each::new(is_many(what), output);
+    if is_dry {
+        return each.would(verb(rest), see, &runs).await;
+    }
+    for run in runs {
+        each.take(one_run(see, run, rest, wish, output).await);
+    }
+    each.end()
+}
+
+fn verb(rest: bool) -> &'static str {
+    if rest { "pause" } else { "resume" }
+}
+
 async fn one_run(
     see: &See,
     run: RunId,
     rest: bool,
     wish: &Rest,
     output: &Output,
-) -> Result<ExitCode, Failure> {
-    let verb = if rest { "pause" } else { "resume" };
-    let before = see.run(run).await?;
-    if before.state.is_over() {
-        let message =
-            format!("{} is over ({}): there is nothing to {verb}", before.name, before.state.word());
-        return Err(Failure::new(FINDINGS, message));
-    }
+) -> Result<RunInfo, Failure> {
+    let verb = verb(rest);
+    let before = going(see.run(run).await?, verb)?;
     let host = going_host(see, &before)?;
     let info: RunInfo = host.post(&format!("/api/v1/runs/{run}/{verb}"), wish).await?;
-    if output.json {
-        output.print_json(&info)?;
-    } else {
+    if !output.json {
+        let called = info.name.clone();
         let (name, about) = match (&wish.job, rest) {
-            (None, true) => (info.name, "held; what runs goes on, nothing new starts"),
-            (Some(job), true) => (format!("{}/{job}", info.name), "frozen; its time limit stands still"),
-            (None, false) => (info.name, "goes on"),
-            (Some(job), false) => (format!("{}/{job}", info.name), "goes on"),
+            (None, true) => (called, "held; what runs goes on, nothing new starts"),
+            (Some(job), true) => (format!("{called}/{job}"), "frozen; its time limit stands still"),
+            (None, false) => (called, "goes on"),
+            (Some(job), false) => (format!("{called}/{job}"), "goes on"),
         };
         print(&format!("{name}: {about}\n"))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(info)
 }

@@ -1,6 +1,7 @@
 //! `neap wait`: until runs have ended. Looking on changes nothing: Ctrl-C ends the wait and not the runs.
 
 use super::args;
+use super::each::named;
 use super::error::{FINDINGS, Failure, OURSELVES};
 use super::follow::{Signals, Wish, plain};
 use super::output::{Output, print};
@@ -16,7 +17,7 @@ pub(crate) fn wait(project: &Project, args: &args::Wait, output: &Output) -> Res
     block_on(async {
         let mut signals = Signals::new()?;
         let see = See::new(project).await;
-        let runs = wanted(&see, &args.runs)?;
+        let runs = named(&see, &args.runs)?;
         let mut waiting = Waiting::begin(&see, &runs).await?;
         let mut ended = BTreeMap::new();
         while ended.len() < runs.len() {
@@ -43,19 +44,6 @@ pub(crate) fn wait(project: &Project, args: &args::Wait, output: &Output) -> Res
         }
         Ok(ExitCode::from(code(&infos)))
     })
-}
-
-/// The runs, each once, in the order in which they were asked for.
-fn wanted(see: &See, words: &[String]) -> Result<Vec<RunId>, Failure> {
-    let mut runs = Vec::new();
-    for word in words {
-        for selected in see.select(word)? {
-            if !runs.contains(&selected.run) {
-                runs.push(selected.run);
-            }
-        }
-    }
-    Ok(runs)
 }
 
 /// The code of the first that did not succeed, in the order in which they were asked for.

@@ -176,3 +176,52 @@ fn a_rate_counts_what_began_before_a_restart() {
     assert!(why.because[0].until.is_some());
     assert_eq!(cli.neap(&["cancel", "call", "--wait"]).code, 0);
 }
+
+/// One command for many runs: what it would do is said first, and what goes on beside them is left alone.
+#[test]
+fn many_runs_are_meant_by_what_they_have_in_common() {
+    let cli = Cli::new()
+        .task("long", LONG)
+        .task("early", "run: echo early")
+        .task("late", "{ run: echo late, queue: heavy }");
+    cli.write("neap.yaml", "slots: 1\nqueues: { heavy: { slots: 1 } }\n");
+    let _server = cli.serve();
+    assert_eq!(cli.neap(&["run", "-d", "long"]).code, 0);
+    cli.wait_for("up");
+    assert_eq!(cli.neap(&["pause", "--queue", "heavy"]).code, 0);
+    for task in ["early", "early", "late", "late"] {
+        assert_eq!(cli.neap(&["run", "-d", task]).code, 0);
+    }
+    let says = |words: &[&str], expected: &str| {
+        let told = cli.neap(words);
+        assert_eq!((told.stdout.as_str(), told.code), (expected, 0), "{words:?}: {told:?}");
+    };
+    says(
+        &["cancel", ":queue=heavy", "--dry-run"],
+        "would cancel late#1 (queued), by anna\nwould cancel late#2 (queued), by anna\n",
+    );
+    says(
+        &["prio", ":task=early", "high", "--dry-run"],
+        "would prioritise early#1 (queued), by anna\nwould prioritise early#2 (queued), by anna\n",
+    );
+    says(&["prio", ":task=early", "high"], "early#1: priority high\nearly#2: priority high\n");
+    let held = cli.neap(&["pause", ":queued", "--json"]);
+    let held: Vec<RunInfo> = serde_json::from_str(&held.stdout).unwrap();
+    let names: Vec<&str> = held.iter().map(|run| run.name.as_str()).collect();
+    assert_eq!(names, ["early#1", "early#2", "late#1", "late#2"]);
+    says(
+        &["resume", ":paused", "--dry-run"],
+        "would resume early#1 (paused), by anna\nwould resume early#2 (paused), by anna\nwould resume late#1 (paused), by anna\nwould resume late#2 (paused), by anna\n",
+    );
+    assert_eq!(cli.neap(&["resume", ":paused"]).stdout.lines().count(), 4);
+    assert_eq!(cli.neap(&["cancel", "--queue", "heavy", "--wait"]).code, 0);
+    assert_eq!(run(&cli, "late").state.word(), "cancelled");
+    assert_eq!(run(&cli, "early").state.word(), "queued", "what stands in another queue goes on");
+    let none = cli.neap(&["cancel", ":paused"]);
+    assert!(none.code == 1 && none.stderr.contains("neap ps"), "{none:?}");
+    let misspelt = cli.neap(&["cancel", ":queud"]);
+    assert!(misspelt.code == 1 && misspelt.stderr.contains(":queued"), "{misspelt:?}");
+    let many = cli.neap(&["show", ":running"]);
+    assert!(many.code != 0 && many.stderr.contains("one run at a time"), "{many:?}");
+    assert_eq!(cli.neap(&["cancel", ":running", "--now", "--wait"]).code, 0);
+}
