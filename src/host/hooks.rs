@@ -12,10 +12,11 @@ pub use tokens::Proof;
 use crate::base::{RunId, TaskName};
 use crate::definition::{ParamProblem, Params, Task, Timetable, bind_json};
 use crate::engine::{Call, Event, Input, PlanRef, Record, Run, ScheduleKey, SlotSkip, Trigger};
+use crate::host::lookout::write_once;
 use crate::host::reload::schedule_key;
 use crate::host::{Definitions, Host, Inner, SubmitError, once};
 use crate::plan::Plan;
-use crate::store::Durability;
+use crate::store::{Durability, Seq};
 use rates::Rates;
 use serde_json::Value;
 use std::ffi::OsString;
@@ -272,22 +273,36 @@ impl Inner {
 
     /// Writes the body of the call down where jobs read it. It came into the journal with the run, so a crash loses nothing.
     pub(super) fn write_body(&self, run: RunId) -> std::io::Result<()> {
-        let call = self.view.look(|live| match live.state.runs.get(&run).map(|run| &run.trigger) {
-            Some(Trigger::Webhook { call, .. }) => Some(call.clone()),
+        let trigger = self.view.look(|live| live.state.runs.get(&run).map(|run| run.trigger.clone()));
+        match trigger {
+            Some(Trigger::Webhook { call, .. }) => write_once(&self.body_file(run), || call.body.to_vec()),
+            Some(trigger @ Trigger::Retry { .. }) => self.write_body_again(run, &trigger),
             Some(
                 Trigger::Manual
                 | Trigger::Schedule { .. }
-                | Trigger::Retry { .. }
                 | Trigger::Task { .. }
                 | Trigger::After { .. }
                 | Trigger::Watch { .. },
             )
-            | None => None,
-        });
-        match call {
-            Some(call) => super::lookout::write_once(&self.body_file(run), || call.body.to_vec()),
-            None => Ok(()),
+            | None => Ok(()),
         }
+    }
+
+    /// For another go at a run of which nothing may ever have started.
+    fn write_body_again(&self, run: RunId, trigger: &Trigger) -> std::io::Result<()> {
+        let Some((origin, Trigger::Webhook { .. })) = self.origin(run, trigger) else { return Ok(()) };
+        let file = self.body_file(origin);
+        if file.exists() {
+            return Ok(());
+        }
+        // The history has the call without its body; the first event of the run has all of it.
+        let first = self.store.history().events(origin, Seq(0), 1).map_err(std::io::Error::other)?;
+        let Some(Event::RunCreated(new)) = first.into_iter().next().map(|entry| entry.record.event) else {
+            return Ok(());
+        };
+        let Trigger::Webhook { call, .. } = new.trigger else { return Ok(()) };
+        std::fs::create_dir_all(self.state_dir.join("runs").join(origin.to_string()))?;
+        write_once(&file, || call.body.to_vec())
     }
 }
 

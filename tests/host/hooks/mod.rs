@@ -101,6 +101,32 @@ async fn who_calls_with_the_token_gets_a_run_with_what_was_sent() {
     hooked.down().await;
 }
 
+/// The body is in the journal, also when no job has ever asked for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_go_at_a_run_that_never_began_has_its_body() {
+    let yaml = "
+        schedule: { webhook: { token: TOKEN } }
+        run: |
+          echo up > up
+          until [ -e go ]; do sleep 0.01; done
+          cp \"$NEAP_WEBHOOK_BODY\" body
+    ";
+    let hooked = Hooked::up(&[("a", yaml)]).await;
+    let by = || Author("me".into());
+    let first = hooked.call(post("/hooks/a", "", b"first")).await.run();
+    hooked.project.wait_for("up").await;
+    let second = hooked.call(post("/hooks/a", "", b"sec\0nd")).await.run();
+    hooked.host.cancel(second, by(), None, false).await.unwrap();
+    assert_eq!(hooked.host.wait(second).await, Some(RunOutcome::Cancelled));
+    hooked.project.write("go", "");
+    assert_eq!(hooked.host.wait(first).await, Some(RunOutcome::Succeeded));
+    assert_eq!(hooked.project.read("body"), "first");
+    let again = hooked.host.retry(second, RetryScope::All, by(), None, false).await.unwrap();
+    assert_eq!(hooked.host.wait(again).await, Some(RunOutcome::Succeeded));
+    assert_eq!(hooked.project.read("body"), "sec\0nd");
+    hooked.down().await;
+}
+
 /// The signature is that of GitHub's documentation.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_shown_in_three_ways() {
