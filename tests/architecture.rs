@@ -43,6 +43,7 @@ const HOMES: &[(&str, &str)] = &[
     ("notify::", "watch"),
     ("reqwest", "host"),
     ("rustls", "host"),
+    ("ring::hmac", "host"),
     ("axum", "api"),
     ("hyper", "api"),
     ("clap", "cli"),

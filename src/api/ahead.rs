@@ -23,7 +23,7 @@ pub struct AheadInfo {
     pub full: Vec<AheadFull>,
     /// There would be more, and it is not told.
     pub is_cut: bool,
-    /// Schedules that fire when files change: nobody knows when, so nothing of them is foreseen.
+    /// Schedules that fire when files change or somebody calls: nobody knows when, so nothing of them is foreseen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unforeseen: Vec<AheadUnforeseen>,
 }
@@ -111,14 +111,15 @@ impl Sight<'_> {
 
 fn unforeseen(catalog: &Catalog) -> Vec<AheadUnforeseen> {
     let of = |task: &Task| -> Vec<AheadUnforeseen> {
-        let watches = |timetable: &&Timetable| {
-            timetable.enabled && matches!(timetable.schedule.occasion(), Some(Occasion::Watch { .. }))
+        let is_open = |timetable: &&Timetable| {
+            let occasion = timetable.schedule.occasion();
+            timetable.enabled && matches!(occasion, Some(Occasion::Watch { .. } | Occasion::Webhook { .. }))
         };
         let one = |timetable: &Timetable| AheadUnforeseen {
             task: task.name.clone(),
             schedule: timetable.schedule.to_string(),
         };
-        task.timetables.iter().filter(watches).map(one).collect()
+        task.timetables.iter().filter(is_open).map(one).collect()
     };
     catalog.tasks().flat_map(|task| of(task)).collect()
 }

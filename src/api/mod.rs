@@ -3,12 +3,13 @@
 //! The wire's types are apart from the engine's: they may grow names for people while the journal stays as it is. The
 //! same types come out of `neap … --json`, whether a host is up or not, because the same functions make them.
 //!
-//! There is no TCP. The socket lies in a directory of mode 0700, has mode 0600, and a peer of another user is turned
-//! away before it is read from.
+//! None of that is reached over TCP. The socket lies in a directory of mode 0700, has mode 0600, and a peer of another user
+//! is turned away before it is read from. Hooks (`hooks`) have a port of their own, which serves nothing else.
 
 mod ahead;
 mod client;
 mod eta;
+mod hooks;
 mod left_out;
 mod many;
 mod occupancy;
@@ -21,6 +22,7 @@ mod why;
 
 pub use ahead::{AheadFull, AheadInfo, AheadRun};
 pub use client::{Client, ClientError, Events};
+pub use hooks::serve_hooks;
 pub use left_out::LeftOutInfo;
 pub(crate) use many::WORDS as MANY;
 pub use occupancy::{LockInfo, QueueInfo};

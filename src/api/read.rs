@@ -3,16 +3,18 @@
 
 use super::eta::remaining;
 use super::waits::wait_words;
+use super::why::DEAF;
 use crate::api::{
     AttemptInfo, FireInfo, JobInfo, LateInfo, PauseInfo, RecentInfo, RunInfo, RunState, TaskInfo, Time,
 };
 use crate::base::{AttemptId, JobId, Moment, RunId, TaskName};
-use crate::definition::Task;
+use crate::definition::{Task, Timetable};
 use crate::engine::{
     Capacity, Cause, NotSpawned, Outcome, Phase, Run, RunOutcome, RunPhase, Skip, Standing, Trigger,
 };
 use crate::host::{Definitions, Live, log_path, trigger_word};
 use crate::plan::Plan;
+use crate::schedule::Occasion;
 use crate::store::{AttemptRow, History, JobRow, RunFilter, RunRow, StoreError, Usuals};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -316,17 +318,28 @@ impl Sight<'_> {
             labels: task.labels.clone(),
             jobs: task.leaves.iter().map(|leaf| leaf.name.seen_from(&task.name).to_owned()).collect(),
             params: task.params.iter().map(|param| param.name.clone()).collect(),
-            schedules: enabled().map(crate::definition::Timetable::describe).collect(),
+            schedules: enabled().map(|timetable| self.describe(timetable)).collect(),
             next: next.filter(|_| paused.is_none()).map(Time),
             occasions: enabled()
                 .filter(|timetable| timetable.schedule.occasion().is_some())
-                .map(crate::definition::Timetable::describe)
+                .map(|timetable| self.describe(timetable))
                 .collect(),
             paused,
             recent,
             is_stale: self.definitions.catalog.is_stale(task.name.as_str()),
             definition: task.hash.to_string(),
         }
+    }
+
+    /// Whether nobody could call it although it waits for that.
+    pub(crate) fn is_deaf(&self, timetable: &Timetable) -> bool {
+        matches!(timetable.schedule.occasion(), Some(Occasion::Webhook { .. }))
+            && self.definitions.settings.webhooks.is_none()
+    }
+
+    fn describe(&self, timetable: &Timetable) -> String {
+        let words = timetable.describe();
+        if self.is_deaf(timetable) { format!("{words} ({DEAF})") } else { words }
     }
 
     /// When each schedule fires next, the soonest first; what rests or never fires comes last.
@@ -342,7 +355,8 @@ impl Sight<'_> {
                 FireInfo {
                     task: task.name.clone(),
                     schedule: timetable.schedule.to_string(),
-                    description: timetable.describe(),
+                    description: self.describe(timetable),
+                    is_deaf: self.is_deaf(timetable),
                     timezone: timetable.schedule.zone().map(|zone| zone.name().to_owned()),
                     at: timetable.fires(&task.name, self.now).next().filter(|_| paused.is_none()).map(Time),
                     paused,
@@ -377,7 +391,9 @@ fn blank(
         Trigger::Manual => (None, None, None),
         Trigger::Schedule { key, slot } => (Some(key.about().to_owned()), Some(Time(*slot)), None),
         Trigger::Retry { of } => (None, None, Some(*of)),
-        Trigger::After { key, .. } | Trigger::Watch { key, .. } => (Some(key.to_string()), None, None),
+        Trigger::After { key, .. } | Trigger::Watch { key, .. } | Trigger::Webhook { key, .. } => {
+            (Some(key.to_string()), None, None)
+        }
         Trigger::Task { .. } => (None, None, None),
     };
     RunInfo {
@@ -390,6 +406,7 @@ fn blank(
         schedule,
         slot,
         retry_of,
+        caller: caller(trigger),
         by: crate::engine::Author(by.clone()),
         reason,
         key: None,
@@ -409,6 +426,18 @@ fn blank(
         jobs_total: 0,
         jobs_done: 0,
         jobs: Vec::new(),
+    }
+}
+
+fn caller(trigger: &Trigger) -> Option<String> {
+    match trigger {
+        Trigger::Webhook { call, .. } => Some(call.from.clone()),
+        Trigger::Manual
+        | Trigger::Schedule { .. }
+        | Trigger::Retry { .. }
+        | Trigger::Task { .. }
+        | Trigger::After { .. }
+        | Trigger::Watch { .. } => None,
     }
 }
 

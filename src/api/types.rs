@@ -58,6 +58,9 @@ pub struct RunInfo {
     /// The run it is another go at.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "face_or_none")]
     pub retry_of: Option<RunId>,
+    /// The address from which somebody called for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
     /// Who caused it.
     pub by: Author,
     /// Why, in their words.
@@ -358,6 +361,9 @@ pub struct FireInfo {
     /// Whether no time makes it fire, but something that happens.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_occasion: bool,
+    /// Whether it waits for calls, and the settings do not say where to listen for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_deaf: bool,
 }
 
 /// A host that is up.

@@ -13,6 +13,9 @@ use crate::store::{RunFilter, StoreError, Usuals};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// Why a hook cannot be called.
+pub(super) const DEAF: &str = "neap.yaml has no `webhooks`, so nobody listens";
+
 /// Of what holds something up at most so many things are told; the rest is counted.
 const TOLD: usize = 10;
 
@@ -110,12 +113,14 @@ impl Sight<'_> {
                 subject: fire.schedule.clone(),
                 state: match (fire.at.is_some(), fire.is_occasion) {
                     (true, _) => "scheduled",
+                    (false, true) if fire.is_deaf => "off",
                     (false, true) => "waiting",
                     (false, false) => "over",
                 }
                 .into(),
                 text: match fire.at {
                     Some(_) => format!("fires next: {}", fire.description),
+                    None if fire.is_deaf => format!("cannot be called: {DEAF}"),
                     None if fire.is_occasion => "fires when that happens".into(),
                     None => "does not fire again".into(),
                 },

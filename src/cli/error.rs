@@ -108,6 +108,13 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Failure {
         match error {
             OpenError::Store(error) => error.into(),
+            OpenError::Listen(problem) => {
+                let failure = Failure::new(OURSELVES, problem.to_string());
+                match problem.help {
+                    Some(help) => failure.hint(help),
+                    None => failure,
+                }
+            }
             error @ OpenError::Project { .. } => Failure::of(OURSELVES, &error),
             error @ OpenError::Settings(_) => {
                 Failure::of(OURSELVES, &error).hint("see what is wrong: neap check")

@@ -140,11 +140,13 @@ fn of_task(
         .map(|timetable| {
             let upcoming: Vec<Moment> =
                 timetable.fires(&task.name, look.now).take(number.min(MOST)).collect();
+            let schedule = timetable.schedule.to_string();
+            let told = infos.iter().find(|info| info.schedule == schedule);
             Fires {
                 info: FireInfo {
                     task: task.name.clone(),
-                    schedule: timetable.schedule.to_string(),
-                    description: timetable.describe(),
+                    schedule,
+                    description: told.map_or_else(|| timetable.describe(), |told| told.description.clone()),
                     timezone: timetable.schedule.zone().map(|zone| zone.name().to_owned()),
                     at: timetable
                         .fires(&task.name, look.now)
@@ -153,6 +155,7 @@ fn of_task(
                         .map(crate::api::Time),
                     paused: paused.clone(),
                     is_occasion: timetable.schedule.occasion().is_some(),
+                    is_deaf: told.is_some_and(|told| told.is_deaf),
                 },
                 fires: upcoming.iter().map(|at| stamp(&look.zone, *at)).collect(),
                 upcoming,
@@ -222,6 +225,7 @@ mod tests {
             at: Some(Time(look.now + Millis(hours * 3_600_000))),
             paused: None,
             is_occasion: false,
+            is_deaf: false,
         };
         let pause =
             PauseInfo { by: Author("anna".into()), reason: Some("holidays".into()), since: Time(look.now) };

@@ -213,6 +213,7 @@ pub(crate) mod tests {
             schedule: None,
             slot: None,
             retry_of: None,
+            caller: None,
             by: Author("anna".into()),
             reason: None,
             key: None,

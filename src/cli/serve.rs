@@ -13,6 +13,7 @@ use crate::engine::Event;
 use crate::exec::Pidfd;
 use crate::host::{Definitions, Feed, Happening, Host};
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,7 +25,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(crate) fn serve(project: &Project, args: &args::Serve, output: &Output) -> Result<ExitCode, Failure> {
     block_on(async {
         let mut signals = Signals::new()?;
-        let builder = project.host().on_host_death(OnHostDeath::Keep);
+        let builder = project.host().on_host_death(OnHostDeath::Keep).takes_calls();
         let builder = match args.slots {
             Some(slots) => builder.slots(slots),
             None => builder,
@@ -48,6 +49,10 @@ pub(crate) fn serve(project: &Project, args: &args::Serve, output: &Output) -> R
             }
             () = std::future::ready(()) => {}
         }
+        // Calls are answered until the host is gone: who comes while it stops is told so.
+        let closing = CancellationToken::new();
+        let _closes = closing.clone().drop_guard();
+        let hooks = tokio::spawn(api::serve_hooks(host.clone(), closing.clone()));
         let mut crier = Crier::new(host.clone(), output);
         crier.greet();
         let wish = tokio::select! {
@@ -75,7 +80,8 @@ pub(crate) fn serve(project: &Project, args: &args::Serve, output: &Output) -> R
                 return Ok(ExitCode::from(130));
             }
         }
-        let _ = tokio::time::timeout(LAST_WORDS, served).await;
+        closing.cancel();
+        let _ = tokio::time::timeout(LAST_WORDS, async { (served.await.is_ok(), hooks.await.is_ok()) }).await;
         wish.map(|_| ExitCode::SUCCESS)
     })
 }
@@ -125,10 +131,13 @@ struct Crier<'a> {
 struct Known {
     tasks: BTreeSet<(String, String)>,
     problems: BTreeSet<String>,
+    /// Where calls come in.
+    hooks: Option<SocketAddr>,
 }
 
 impl Known {
-    fn of(definitions: &Definitions) -> Known {
+    fn of(host: &Host) -> Known {
+        let definitions: &Definitions = &host.definitions();
         let catalog = &definitions.catalog;
         let yaml = definitions.problems().filter(|problem| problem.is_error()).map(|problem| {
             // A task is named by its file.
@@ -141,13 +150,14 @@ impl Known {
         Known {
             tasks: catalog.tasks().map(|task| (task.name.to_string(), task.hash.to_string())).collect(),
             problems: yaml.chain(lua).collect(),
+            hooks: host.hooks_address(),
         }
     }
 }
 
 impl<'a> Crier<'a> {
     fn new(host: Host, output: &'a Output) -> Crier<'a> {
-        let known = Known::of(&host.definitions());
+        let known = Known::of(&host);
         Crier { host, output, known }
     }
 
@@ -165,11 +175,18 @@ impl<'a> Crier<'a> {
             count(schedules, "schedule"),
             count(self.host.slots(), "job"),
         ));
+        self.say_where(self.known.hooks);
         if unfinished > 0 {
             self.output.say(&format!("goes on with {}", count(unfinished, "unfinished run")));
         }
         for problem in &self.known.problems {
             self.output.say(problem);
+        }
+    }
+
+    fn say_where(&self, hooks: Option<SocketAddr>) {
+        if let Some(address) = hooks {
+            self.output.say(&format!("takes calls at http://{address}/hooks/"));
         }
     }
 
@@ -221,13 +238,16 @@ impl<'a> Crier<'a> {
 
     /// Says what has changed, and nothing when nothing has.
     fn reloaded(&mut self) {
-        let known = Known::of(&self.host.definitions());
+        let known = Known::of(&self.host);
         if known == self.known {
             return;
         }
         let (tasks, problems) = (known.tasks.len(), known.problems.len());
         let about = if problems == 0 { String::new() } else { format!(", {}", count(problems, "error")) };
         self.output.say(&format!("{} read again: {}{about}", now(), count(tasks, "task")));
+        if known.hooks != self.known.hooks {
+            self.say_where(known.hooks);
+        }
         for problem in known.problems.difference(&self.known.problems) {
             self.output.say(problem);
         }

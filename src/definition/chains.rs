@@ -53,7 +53,7 @@ fn edges_of<'c>(file: usize, candidate: &'c Candidate<'c>) -> Vec<Edge<'c>> {
         Some(Occasion::After { task, .. }) => {
             Some(Edge { from: task, to: own, file, place: place.clone(), is_after: true })
         }
-        Some(Occasion::Startup | Occasion::Watch { .. }) | None => None,
+        Some(Occasion::Startup | Occasion::Watch { .. } | Occasion::Webhook { .. }) | None => None,
     });
     let uses = checked.links.iter().filter(|link| link.kind == LinkKind::Uses);
     let uses =

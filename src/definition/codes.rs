@@ -85,12 +85,16 @@ codes! {
     E0308 "`uses: notify` names a channel that neap.yaml does not have. Channels stand there under `notify`, each with a name of its own and a `command` or a `webhook`."
     E0309 "The job is to wait in a queue that neap.yaml does not have. Queues stand there under `queues`, each with a name of its own and its `slots`; `default` is the queue of jobs that name none."
     E0310 "The job asks for more than there is, so it could never start. How much there is stands under `resources` in neap.yaml; `cpu` and `memory` are those of this machine where it does not say."
+    E0311 "The token of a webhook is the value of a secret, and no secret of this name is declared. Secrets stand under `secrets` of the task or of neap.yaml; the file of a task holds only their names."
+    E0312 "The host cannot listen where `webhooks` of neap.yaml says. What is needed is an IP address with a port that no other program has: \"127.0.0.1:7979\". A host that comes up refuses to start then, because calls would be lost without a word; one that is up goes on listening where it did."
     W0201 "The schedule never fires: there is no such date, for example the 30th of February."
     W0202 "Paths of scripts are already relative to `scripts/`, so this names a file in `scripts/scripts/`."
     W0203 "A template is defined and nothing extends it."
     W0204 "`raw( … )` puts a value into a script as it is, so that whatever the value says is executed. Without `raw` the value arrives as one quoted word, which is what is wanted nearly always."
     W0205 "The clock of the zone is moved forward over this time of day, so on that day it does not exist. The schedule fires all the same, once, at the first moment after the gap. A time outside of the change, or a zone without changes such as UTC, is never moved."
     W0206 "As the file stands the job can never run: its condition is always false, its rule can never be met, there is nothing to spread it over, or it waits for something that a job which never runs cannot do."
+    W0207 "The task can be called by a webhook, and nobody listens, because neap.yaml has no `webhooks`. Until it says where to listen the entry has no effect."
+    W0208 "The hooks can be called from other machines. The host speaks HTTP without TLS, so whoever is in between reads what is sent, tokens included. A proxy in front of it that has a certificate is the usual way; then the host listens at 127.0.0.1."
     H0001 "There is one spelling for each thing. This one is understood because other tools use it; the one suggested is the one that is used here."
 }
 

@@ -304,6 +304,12 @@ impl<'t> TaskFile<'t> {
             calendars: &ground.settings.calendars,
             firing,
             says_overlap: self.firing.iter().any(|field| field.key == "overlap"),
+            hooks: timetable::Hooks {
+                task: name,
+                own: &self.keys.secrets,
+                shared: &ground.settings.secrets,
+                has_listener: ground.settings.webhooks.is_some(),
+            },
         };
         let timetables = self
             .schedule

@@ -4,6 +4,7 @@
 
 use super::expect::Expect;
 use super::firing::Firing;
+use super::secret::Secret;
 use super::task::{Leaf, Param, ParamType, Params, Task, Timetable};
 use super::turns::Turns;
 use crate::schedule::{Fold, Schedule};
@@ -69,6 +70,8 @@ struct NormalTimetable<'t> {
     /// Bounds, exceptions and what is done at clock changes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     limits: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'t Secret>,
     #[serde(flatten)]
     firing: &'t Firing,
     enabled: bool,
@@ -115,6 +118,7 @@ impl<'t> NormalTimetable<'t> {
             timezone: timetable.schedule.zone().map(ToString::to_string),
             params: &timetable.params,
             limits: limits(&timetable.schedule),
+            token: timetable.token.as_ref(),
             firing: &timetable.firing,
             enabled: timetable.enabled,
         }

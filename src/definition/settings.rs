@@ -6,6 +6,7 @@ use super::fields::{Checker, Field, Path, list};
 use super::file::with_tree;
 use super::keys;
 use super::leaf::{self, LeafKeys};
+use super::listen::{self, Listen};
 use super::machine::Machine;
 use super::policy;
 use super::problem::{Code, Finding, Problem, settle_all};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub secrets: Vec<Secret>,
     /// How `uses: notify` reaches somebody, by the name of the channel.
     pub notify: BTreeMap<String, Channel>,
+    /// Where hooks are called, if they are.
+    pub webhooks: Option<Listen>,
     /// Times at which schedules do not fire, by name.
     pub(super) calendars: Calendars,
     /// Leaf keys for every task.
@@ -79,6 +82,7 @@ impl Settings {
             env: BTreeMap::new(),
             secrets: Vec::new(),
             notify: BTreeMap::new(),
+            webhooks: None,
             calendars: Calendars::new(),
             durability: Durability::default(),
             defaults: LeafKeys::default(),
@@ -136,6 +140,7 @@ impl Settings {
             "env" => self.env = leaf::environment(checker, field),
             "secrets" => self.secrets = secret::secrets(checker, value, &ROOT),
             "notify" => self.notify = channels(checker, field),
+            "webhooks" => self.webhooks = listen::webhooks(checker, field, &ROOT),
             "calendars" => self.calendars = calendars(checker, field, &self.timezone),
             "templates" => self.templates = templates::shared(checker, field, &ROOT),
             "defaults" => self.defaults = leaf::defaults(checker, field, &ROOT),

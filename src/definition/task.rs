@@ -451,6 +451,8 @@ pub struct Timetable {
     pub schedule: Schedule,
     /// With which parameters.
     pub params: Params,
+    /// What callers must know, when somebody calls it.
+    pub token: Option<Secret>,
     /// How its slots become runs.
     pub firing: Firing,
     /// `false` keeps it in the file without effect.

@@ -100,9 +100,17 @@ fn wrong_files_are_told_what_is_wrong() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count >= 150, "only {count} wrong files");
     let unseen: Vec<_> = super::Code::ALL.iter().filter(|code| !codes.contains(code)).collect();
-    // E0154 needs Lua to be found out: `tests/cli_write/check.rs`; W0205 needs a date, see below.
-    let by_other_tests =
-        [super::Code::E0111, super::Code::E0112, super::Code::E0117, super::Code::E0154, super::Code::W0205];
+    // E0154 needs Lua to be found out: `tests/cli_write/check.rs`; W0205 needs a date, see below; two are about neap.yaml:
+    // `listen.rs`.
+    let by_other_tests = [
+        super::Code::E0111,
+        super::Code::E0112,
+        super::Code::E0117,
+        super::Code::E0154,
+        super::Code::E0312,
+        super::Code::W0205,
+        super::Code::W0208,
+    ];
     assert!(unseen.iter().all(|code| by_other_tests.contains(code)), "no file has {unseen:?}");
     assert!(codes.iter().all(|code| explain(code.as_str()).is_some_and(|text| text.len() > 40)));
 }

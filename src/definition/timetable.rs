@@ -4,11 +4,14 @@ pub(super) mod firing;
 mod occasion;
 pub(super) mod times;
 mod watch;
+mod webhook;
+
+pub(super) use webhook::Hooks;
 
 use super::fields::{Checker, Field, Path, list};
 use super::firing::{Firing, Overlap};
 use super::keys;
-use super::params;
+use super::params::{self, ParamFault, ParamProblem};
 use super::problem::{Code, Finding};
 use super::settings::Calendars;
 use super::task::{Param, Params, Timetable};
@@ -21,7 +24,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use times::Times;
 
-const WHEN: [&str; 6] = ["cron", "every", "at", "event", "after", "watch"];
+const WHEN: [&str; 7] = ["cron", "every", "at", "event", "after", "watch", "webhook"];
 
 /// Expressions that were read already: files of one project say the same few things, and each reading costs.
 #[derive(Debug, Default)]
@@ -51,6 +54,8 @@ pub(super) struct Common<'c> {
     pub(super) firing: Firing,
     /// Whether the task has an `overlap` of its own.
     pub(super) says_overlap: bool,
+    /// What those are held against that are called.
+    pub(super) hooks: Hooks<'c>,
 }
 
 /// A cron expression, an entry, or a list of them; each with the place of its time.
@@ -71,7 +76,23 @@ pub(super) fn timetables(
         checker.report(finding.help("let fewer schedules do it, or give the task fewer parameters"));
         return Vec::new();
     }
-    items.iter().filter_map(|item| timetable(checker, item, common, &path)).collect()
+    let found: Vec<_> = items.iter().filter_map(|item| timetable(checker, item, common, &path)).collect();
+    refuse_same_hooks(checker, &found);
+    found
+}
+
+/// Two hooks with one token: nobody could say which of them is called.
+fn refuse_same_hooks(checker: &mut Checker, found: &[(Timetable, Range<usize>)]) {
+    let mut places: HashMap<&str, &Range<usize>> = HashMap::new();
+    for (timetable, place) in found {
+        let Some(token) = &timetable.token else { continue };
+        if let Some(first) = places.insert(&token.name, place) {
+            let message = "two entries of `schedule` are called with the same token";
+            let finding = Finding::new(Code::E0137, place.clone(), message, "the second one");
+            let finding = finding.also(first.clone(), "the first one");
+            checker.report(finding.help("give each of them a secret of its own"));
+        }
+    }
 }
 
 /// Every schedule has all parameters of the task, with their defaults: so many bytes of them at most.
@@ -91,9 +112,10 @@ fn timetable(
     if !matches!(item.kind, Kind::Map(_)) {
         let expression = checker.filled_text(item, "schedule")?;
         let schedule = cron(checker, item, &expression, common.zone);
-        let params = bind(checker, None, &item.span, common);
+        let params = bind(checker, None, &item.span, (common, false));
         let firing = common.firing.clone();
-        let timetable = Timetable { schedule: schedule?, params: params?, firing, enabled: true };
+        let timetable =
+            Timetable { schedule: schedule?, params: params?, token: None, firing, enabled: true };
         return Some((timetable, item.span.clone()));
     }
     let mut entry = Entry {
@@ -159,7 +181,7 @@ impl Entry<'_> {
                 let needless = self.zone.iter().chain(self.times.of_the_wall()).collect();
                 (needless, "an interval has no time zone", "remove it, or use `cron`")
             }
-            "event" | "after" | "watch" => {
+            "event" | "after" | "watch" | "webhook" => {
                 let needless = self.zone.iter().chain(self.times.all()).chain(&self.timed).collect();
                 (needless, "no time makes this entry fire", "remove it")
             }
@@ -179,8 +201,15 @@ impl Entry<'_> {
         zone: Option<&Zone>,
         (common, path): (&Common<'_>, &Path<'_>),
     ) -> Option<Timetable> {
-        let params = bind(checker, self.params.as_ref(), &item.span, common);
+        let is_called = matches!(self.when.as_slice(), [field] if field.key == "webhook");
+        let params = bind(checker, self.params.as_ref(), &item.span, (common, is_called));
+        let mut token = None;
         let schedule = match self.when.as_slice() {
+            [field] if is_called => {
+                let (occasion, secret) = webhook::webhook(checker, field, path, common.hooks)?;
+                token = Some(secret);
+                Some(Schedule::on(occasion))
+            }
             [field] => when(checker, field, zone, path),
             [] => {
                 if !self.is_strange {
@@ -188,7 +217,7 @@ impl Entry<'_> {
                         Code::E0130,
                         item.span.clone(),
                         "an entry of `schedule` says no time",
-                        "one of `cron`, `every`, `at`, `event`, `after`, `watch` is required",
+                        "one of `cron`, `every`, `at`, `event`, `after`, `watch`, `webhook` is required",
                     );
                     checker.report(finding);
                 }
@@ -208,11 +237,13 @@ impl Entry<'_> {
         };
         let schedule = self.times.apply(checker, schedule?, zone?, common.calendars);
         let mut firing = self.firing;
-        if !self.says_overlap && matches!(schedule.occasion(), Some(Occasion::Watch { .. })) {
-            // A slot that is left out comes again. A file does not.
+        let comes_once =
+            matches!(schedule.occasion(), Some(Occasion::Watch { .. } | Occasion::Webhook { .. }));
+        if !self.says_overlap && comes_once {
+            // A slot that is left out comes again. A file does not, nor does every caller.
             firing.overlap = Overlap::QueueAll;
         }
-        Some(Timetable { schedule, params: params?, firing, enabled: self.enabled? })
+        Some(Timetable { schedule, params: params?, token, firing, enabled: self.enabled? })
     }
 }
 
@@ -337,12 +368,13 @@ pub(super) fn timezone(checker: &mut Checker, node: &Node<'_>) -> Option<Zone> {
     }
 }
 
-/// The parameters of an entry, complete: nobody is asked when a schedule fires.
+/// The parameters of an entry. They are complete, for nobody is asked when a schedule fires; but who calls a hook can give
+/// what is required.
 fn bind(
     checker: &mut Checker,
     field: Option<&Field<'_>>,
     place: &Range<usize>,
-    common: &Common<'_>,
+    (common, is_called): (&Common<'_>, bool),
 ) -> Option<Params> {
     let fields = match field {
         Some(field) => checker.fields(field.value, &"schedule.params")?,
@@ -350,7 +382,11 @@ fn bind(
     };
     let given: serde_json::Map<String, Value> =
         fields.iter().map(|field| (field.key.to_owned(), values::json(field.value))).collect();
-    match params::bind_json(common.params, &given) {
+    let bound = match is_called {
+        true => bind_given(common.params, &given),
+        false => params::bind_json(common.params, &given),
+    };
+    match bound {
         Ok(params) => Some(params),
         Err(problems) => {
             let places: HashMap<&str, &Range<usize>> =
@@ -367,6 +403,22 @@ fn bind(
                 ));
             }
             None
+        }
+    }
+}
+
+/// Only what is given; whoever calls gives the rest.
+fn bind_given(
+    declared: &[Param],
+    given: &serde_json::Map<String, Value>,
+) -> Result<Params, Vec<ParamProblem>> {
+    match params::bind_json(declared, given) {
+        Err(problems) if problems.iter().any(|problem| problem.fault != ParamFault::Missing) => {
+            Err(problems.into_iter().filter(|problem| problem.fault != ParamFault::Missing).collect())
+        }
+        Ok(_) | Err(_) => {
+            let given_of = declared.iter().filter(|param| given.contains_key(&param.name));
+            params::bind_json(&given_of.cloned().collect::<Vec<_>>(), given)
         }
     }
 }

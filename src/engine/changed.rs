@@ -1,6 +1,7 @@
 //! The files whose change has created a run. Their names are bytes: a system lets them be anything.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use super::octets;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// So many files are named at most, in one run.
@@ -70,51 +71,15 @@ impl fmt::Display for Changed {
 }
 
 /// The path of a file. In JSON it is text where it is text, and otherwise `{"hex": "66ff"}`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChangedPath(pub Box<[u8]>);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChangedPath(#[serde(with = "octets")] pub Box<[u8]>);
 
 impl fmt::Display for ChangedPath {
     /// What is no text is replaced.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&String::from_utf8_lossy(&self.0))
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Text(String),
-    Bytes { hex: String },
-}
-
-impl Serialize for ChangedPath {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => {
-                let hex = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
-                Written::Bytes { hex }.serialize(serializer)
-            }
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for ChangedPath {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ChangedPath, D::Error> {
-        match Written::deserialize(deserializer)? {
-            Written::Text(text) => Ok(ChangedPath(text.into_bytes().into())),
-            Written::Bytes { hex } => bytes(&hex).map(ChangedPath).ok_or_else(|| {
-                serde::de::Error::custom("the name of a file must be pairs of hexadecimal digits")
-            }),
-        }
-    }
-}
-
-fn bytes(hex: &str) -> Option<Box<[u8]>> {
-    let digits: Option<Vec<u8>> =
-        hex.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
 #[cfg(test)]

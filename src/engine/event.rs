@@ -5,7 +5,7 @@
 
 use crate::base::{AttemptId, Bytes, JobId, Millis, Moment, RunId, TaskName};
 use crate::definition::{Cleanup, GroupName, Leaf, Params, Signal};
-use crate::engine::{Changed, Expectation};
+use crate::engine::{Call, Changed, Expectation};
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -338,15 +338,18 @@ pub enum Trigger {
     After { key: ScheduleKey, run: RunId },
     /// Files changed and came to rest. The schedule has seen every change up to `until`.
     Watch { key: ScheduleKey, until: Moment, changed: Arc<Changed> },
+    /// Somebody called the host, and a schedule waited for that.
+    Webhook { key: ScheduleKey, call: Arc<Call> },
 }
 
 impl Trigger {
     /// The schedule that created the run, if one did.
     pub fn schedule(&self) -> Option<&ScheduleKey> {
         match self {
-            Trigger::Schedule { key, .. } | Trigger::After { key, .. } | Trigger::Watch { key, .. } => {
-                Some(key)
-            }
+            Trigger::Schedule { key, .. }
+            | Trigger::After { key, .. }
+            | Trigger::Watch { key, .. }
+            | Trigger::Webhook { key, .. } => Some(key),
             Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => None,
         }
     }
@@ -359,7 +362,8 @@ impl Trigger {
             | Trigger::Retry { .. }
             | Trigger::Task { .. }
             | Trigger::After { .. }
-            | Trigger::Watch { .. } => None,
+            | Trigger::Watch { .. }
+            | Trigger::Webhook { .. } => None,
         }
     }
 
@@ -368,7 +372,11 @@ impl Trigger {
         match self {
             Trigger::Schedule { slot, .. } => Some(*slot),
             Trigger::Watch { until, .. } => Some(*until),
-            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } | Trigger::After { .. } => None,
+            Trigger::Manual
+            | Trigger::Retry { .. }
+            | Trigger::Task { .. }
+            | Trigger::After { .. }
+            | Trigger::Webhook { .. } => None,
         }
     }
 }

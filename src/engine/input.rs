@@ -3,7 +3,7 @@
 use crate::base::{AttemptId, JobId, Millis, Moment, RunId, TaskName};
 use crate::definition::{Firing, Leaf, Machine, Params, Stop};
 use crate::engine::{
-    Author, Cause, Changed, Event, Exit, Fingerprint, Outcome, PlanRef, Question, ScheduleKey, Skip,
+    Author, Call, Cause, Changed, Event, Exit, Fingerprint, Outcome, PlanRef, Question, ScheduleKey, Skip,
     StopCause, Trigger, Usage,
 };
 use crate::schedule::Schedule;
@@ -40,6 +40,9 @@ pub enum Input {
     Schedules(Vec<Armed>),
     /// Files have changed and come to rest, and a schedule waits for that. With these it has seen every change up to `until`.
     Changed { key: ScheduleKey, until: Moment, changed: Changed },
+    /// Somebody who may has called a schedule that waits for that. `plan` has the parameters of the caller, `name` is the key
+    /// of the run.
+    Called { key: ScheduleKey, plan: PlanRef, call: Arc<Call>, name: Option<Arc<str>> },
     /// The runner says that nothing of the attempt is left.
     Ended { attempt: AttemptId, exit: Exit, usage: Option<Usage>, outputs: Params },
     /// The runner says that the attempt has shown no sign of life for as long as its definition allows.

@@ -18,6 +18,7 @@
 mod admit;
 mod ask;
 mod attempt;
+mod call;
 mod cancel;
 mod changed;
 mod event;
@@ -25,6 +26,7 @@ mod expect;
 mod fire;
 mod gate;
 mod input;
+mod octets;
 mod pause;
 mod phase;
 mod prepare;
@@ -36,6 +38,7 @@ mod turns;
 mod wait;
 
 pub use admit::room::Capacity;
+pub use call::Call;
 pub use changed::{Changed, ChangedPath, MOST_NAMED};
 pub use event::{
     Author, Cause, Cell, Event, Exit, Fingerprint, Limit, Missed, NewRun, NotSpawned, Outcome, OwedCleanup,
@@ -145,6 +148,7 @@ impl Engine {
             }
             Input::Schedules(schedules) => self.arm(schedules),
             Input::Changed { key, until, changed } => self.changed(key, until, changed),
+            Input::Called { key, plan, call, name } => self.called(key, plan, call, name),
             Input::Ended { attempt, exit, usage, outputs } => self.ended(attempt, exit, usage, outputs),
             Input::Stalled { attempt } => self.stalled(attempt),
             Input::Prepared { job, found } => self.prepared(job, found),

@@ -8,6 +8,7 @@ use crate::host::bodies::Bodies;
 use crate::host::clock::{Alarm, Clock};
 use crate::host::environment::base_environment;
 use crate::host::feed::Speaker;
+use crate::host::hooks::{Doorway, Hooks};
 use crate::host::reload::{Loader, armed};
 use crate::host::sight::LazyScripts;
 use crate::host::turn::Turn;
@@ -44,6 +45,7 @@ pub struct Builder {
     sources: Vec<Source>,
     supervisor: Option<PathBuf>,
     on_host_death: OnHostDeath,
+    takes_calls: bool,
 }
 
 impl Builder {
@@ -58,6 +60,7 @@ impl Builder {
             sources: Vec::new(),
             supervisor: None,
             on_host_death: OnHostDeath::Kill,
+            takes_calls: false,
         }
     }
 
@@ -88,6 +91,12 @@ impl Builder {
     /// [supervisor](Builder::supervisor); without one they run on and are ended when the next host starts.
     pub fn on_host_death(mut self, fate: OnHostDeath) -> Builder {
         self.on_host_death = fate;
+        self
+    }
+
+    /// Listens where `webhooks` of `neap.yaml` says, if it does: somebody will serve that, as `api::serve_hooks` does.
+    pub fn takes_calls(mut self) -> Builder {
+        self.takes_calls = true;
         self
     }
 
@@ -130,6 +139,8 @@ impl Builder {
         definitions.refuse_bad_settings()?;
         let (store, recovered) = Store::open(&state_dir)?;
         let is_serving = self.mode == Mode::Serve;
+        let doorway = Doorway::new(is_serving && self.takes_calls);
+        doorway.follow(&definitions).map_err(OpenError::Listen)?;
         let slots =
             self.slots.or(definitions.settings.slots.map(|slots| slots as usize)).unwrap_or_else(processors);
         let instance = recovered.instance.clone();
@@ -179,6 +190,7 @@ impl Builder {
             http: actions::Http::default(),
             arrivals: Arrivals::default(),
             lookout: Default::default(),
+            hooks: Hooks::new(doorway),
             preparing: Semaphore::new(crate::host::prepare::AT_ONCE),
             base_env: base_environment(),
             slots,

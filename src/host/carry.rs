@@ -86,6 +86,7 @@ impl Inner {
         let room = |start: Start| {
             let made = make_room(&start.log).and_then(|()| self.make_room_for_artifacts(attempt));
             let made = made.and_then(|()| self.write_changed(attempt.job.run));
+            let made = made.and_then(|()| self.write_body(attempt.job.run));
             made.map_err(|error| format!("no room for what it writes, `{}`: {error}", start.log.display()))?;
             Ok(start)
         };

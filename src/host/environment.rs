@@ -5,6 +5,7 @@ use crate::definition::{self, Action, Leaf, OnHostDeath, Process};
 use crate::engine::{Run, Trigger};
 use crate::exec::{Masks, Start};
 use crate::host::ends::{OUTPUTS, beside};
+use crate::host::hooks::{BODY, CONTENT_TYPE};
 use crate::host::lookout::{CHANGED, CHANGED_COUNT, CHANGED_FILE};
 use crate::host::results::{ARTIFACTS, OUTPUT};
 use crate::host::{Inner, actions};
@@ -135,6 +136,7 @@ impl Inner {
             env.push((OsString::from(ARTIFACTS), folder.into_os_string()));
         }
         env.extend(self.changed_variables(attempt.job.run, run));
+        env.extend(self.call_variables(attempt.job.run, run));
         if let Some(slot) = run.trigger.slot() {
             env.push(text("NEAP_SCHEDULED_AT", slot.to_string()));
         }
@@ -164,7 +166,7 @@ pub(super) fn handed_on<'e>(
 
 /// Variables that a job of another host would hand on to ours, and which would be untrue here.
 fn is_ours(name: &std::ffi::OsStr) -> bool {
-    const OURS: [&str; 12] = [
+    const OURS: [&str; 14] = [
         "NEAP_TASK",
         "NEAP_RUN",
         "NEAP_RUN_NUMBER",
@@ -177,6 +179,8 @@ fn is_ours(name: &std::ffi::OsStr) -> bool {
         CHANGED,
         CHANGED_COUNT,
         CHANGED_FILE,
+        BODY,
+        CONTENT_TYPE,
     ];
     OURS.iter().any(|ours| name == *ours)
 }
@@ -225,7 +229,7 @@ pub(super) fn directory_of(leaf: &Leaf, root: &Path) -> PathBuf {
     leaf.working_dir.as_ref().map_or_else(|| root.to_path_buf(), |dir| root.join(dir))
 }
 
-/// The word for what caused a run: `manual`, `schedule`, `retry`, `task`, `after` or `watch`.
+/// The word for what caused a run: `manual`, `schedule`, `retry`, `task`, `after`, `watch` or `webhook`.
 pub fn trigger_word(trigger: &Trigger) -> &'static str {
     match trigger {
         Trigger::Manual => "manual",
@@ -234,6 +238,7 @@ pub fn trigger_word(trigger: &Trigger) -> &'static str {
         Trigger::Task { .. } => "task",
         Trigger::After { .. } => "after",
         Trigger::Watch { .. } => "watch",
+        Trigger::Webhook { .. } => "webhook",
     }
 }
 

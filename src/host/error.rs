@@ -23,6 +23,9 @@ pub enum OpenError {
     /// The settings have errors. Without them jobs would lack their variables, secrets and limits.
     #[error("{SETTINGS} cannot be used:\n{}", list(.0))]
     Settings(Vec<Problem>),
+    /// The port for hooks cannot be had. Without it calls would be lost without a word.
+    #[error("{0}")]
+    Listen(Box<Problem>),
     /// The store would not open; most often because another host has it.
     #[error(transparent)]
     Store(#[from] StoreError),

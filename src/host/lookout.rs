@@ -11,7 +11,7 @@ use crate::watch::{Lookout, Post, Sighting};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// The file that names all that has changed.
@@ -49,7 +49,7 @@ impl Inner {
                     settle: *settle,
                     cursor: *live.state.cursors.get(&armed.key)?,
                 }),
-                Some(Occasion::Startup | Occasion::After { .. }) | None => None,
+                Some(Occasion::Startup | Occasion::After { .. } | Occasion::Webhook { .. }) | None => None,
             };
             schedules.iter().filter_map(post).map(|post| (post.key.clone(), post)).collect()
         });
@@ -87,7 +87,7 @@ impl Inner {
     }
 
     /// The run that this one is another go at, and what caused that.
-    fn origin(&self, run: RunId, trigger: &Trigger) -> Option<(RunId, Trigger)> {
+    pub(super) fn origin(&self, run: RunId, trigger: &Trigger) -> Option<(RunId, Trigger)> {
         let (mut run, mut trigger) = (run, trigger.clone());
         for _ in 0..GENERATIONS {
             let Trigger::Retry { of } = trigger else { return Some((run, trigger)) };
@@ -109,23 +109,29 @@ impl Inner {
                 | Trigger::Schedule { .. }
                 | Trigger::Retry { .. }
                 | Trigger::Task { .. }
-                | Trigger::After { .. },
+                | Trigger::After { .. }
+                | Trigger::Webhook { .. },
             )
             | None => None,
         });
         let file = self.changed_file(run);
         match changed {
-            Some(changed) if !file.exists() => {
-                // A job never sees half of it, also when several begin at once.
-                static DRAFTS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-                let number = DRAFTS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let draft = file.with_extension(format!("draft{number}"));
-                std::fs::write(&draft, names(&changed))?;
-                std::fs::rename(draft, file)
-            }
-            Some(_) | None => Ok(()),
+            Some(changed) => write_once(&file, || names(&changed)),
+            None => Ok(()),
         }
     }
+}
+
+/// Writes a file if it is not there. A job never sees half of it, also when several begin at once.
+pub(super) fn write_once(file: &Path, content: impl FnOnce() -> Vec<u8>) -> std::io::Result<()> {
+    static DRAFTS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    if file.exists() {
+        return Ok(());
+    }
+    let number = DRAFTS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let draft = file.with_extension(format!("draft{number}"));
+    std::fs::write(&draft, content())?;
+    std::fs::rename(draft, file)
 }
 
 fn names(changed: &Changed) -> Vec<u8> {

@@ -20,6 +20,7 @@
 //! | `secrets`, `ends`, `results` | what an attempt is given beside its environment, and what it leaves behind |
 //! | `reload` | definitions that change while it runs |
 //! | `lookout` | schedules that fire when files change |
+//! | `hooks` | schedules that fire when somebody calls |
 //! | `inline` | Lua that stands in task files |
 //! | `view`, `feed` | what others may see, and hear |
 //! | `request` | what others may ask for |
@@ -40,6 +41,7 @@ mod filling;
 mod forecast;
 mod foresee;
 mod freshness;
+mod hooks;
 mod inline;
 mod lookout;
 mod once;
@@ -65,6 +67,7 @@ pub use feed::{Feed, Happening, Missed};
 pub use forecast::{Forecast, Foreseen, Full, Window, forecast};
 pub use foresee::{Prospect, Whose, conditions_now};
 pub use freshness::fresh_now;
+pub use hooks::{Admitted, Knock, KnockError, Proof};
 pub use project::{Reader, SCRIPTS, SETTINGS, STATE, TASKS, find_root};
 pub use reload::{Definitions, check, definitions};
 pub use request::{RetryScope, RunRequest, Submitted, retry_plan};
@@ -134,6 +137,8 @@ pub(crate) struct Inner {
     arrivals: Arrivals,
     /// For the schedules that wait for files to change.
     lookout: lookout::LazyLookout,
+    /// For the schedules that somebody calls.
+    hooks: hooks::Hooks,
     /// How many jobs may be prepared at once.
     preparing: Semaphore,
     slots: usize,
@@ -521,6 +526,7 @@ impl Inner {
         self.companions.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.tasks.close();
         self.tasks.wait().await;
+        self.hooks.close();
         // What was committed is on its way to the disk; wait for it.
         if let Err(error) = self.store.commit(Vec::new(), Durability::Synced).await {
             tracing::error!(%error, "the last events may not survive a power cut");

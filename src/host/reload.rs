@@ -193,7 +193,7 @@ impl Inner {
         // Reading files and running the top levels of scripts blocks.
         let read = tokio::task::spawn_blocking(move || {
             let before = inner.definitions();
-            let definitions = loader.load(Some(&before));
+            let definitions = inner.hooks.follow(loader.load(Some(&before)));
             inner.set_definitions(Definitions {
                 script_problems: before.script_problems.clone(),
                 ..definitions
@@ -235,6 +235,7 @@ impl Inner {
         // A host that is stopping follows no schedule.
         if self.tell(Input::Schedules(schedules.clone())).await.is_ok() {
             self.look_out(&schedules);
+            self.learn_tokens().await;
         }
     }
 
@@ -288,7 +289,11 @@ pub(super) fn armed_of(catalog: &Catalog, task: &Task) -> Vec<Armed> {
 
 fn arm(catalog: &Catalog, task: &Task, timetable: &Timetable) -> Option<Armed> {
     let given = timetable.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let params = bind_json(&task.params, &given).ok()?;
+    let params = match timetable.token {
+        // Each call has parameters of its own; what is required may only come with it.
+        Some(_) => timetable.params.clone(),
+        None => bind_json(&task.params, &given).ok()?,
+    };
     let plan = Plan::build(catalog, &task.name, params).ok()?;
     Some(Armed {
         key: schedule_key(&task.name, timetable),

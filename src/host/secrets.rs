@@ -73,7 +73,7 @@ impl Inner {
         self.secrets.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
     }
 
-    async fn find_secret(&self, secret: &Secret) -> Result<String, String> {
+    pub(super) async fn find_secret(&self, secret: &Secret) -> Result<String, String> {
         match secret.from {
             SecretSource::Env => {
                 let found = self.base_env.iter().rev().find(|(name, _)| *name == *secret.key);

@@ -23,6 +23,13 @@ pub enum Occasion {
         /// For so long nothing happens to them any more.
         settle: Millis,
     },
+    /// Somebody calls the host over HTTP.
+    Webhook {
+        /// The task whose hook is called.
+        task: TaskName,
+        /// The name of the secret by which callers are known.
+        token: Arc<str>,
+    },
 }
 
 /// How a run has to end.
@@ -44,6 +51,7 @@ impl Occasion {
             Occasion::Startup => "when the host comes up".to_owned(),
             Occasion::After { task, when } => format!("after {task} has {when}"),
             Occasion::Watch { .. } => self.to_string(),
+            Occasion::Webhook { task, .. } => format!("on POST /hooks/{task}"),
         }
     }
 }
@@ -55,6 +63,8 @@ impl fmt::Display for Occasion {
             Occasion::After { task, when } => write!(f, "after {task} {when}"),
             // How long they have to rest is no part of the name: to change it must not forget what was seen.
             Occasion::Watch { paths, .. } => write!(f, "on change of {}", paths.join(", ")),
+            // The token is a part of the name: a task may have one hook for each of those who call it.
+            Occasion::Webhook { task, token } => write!(f, "on POST /hooks/{task} with {token}"),
         }
     }
 }

@@ -150,6 +150,8 @@ fn insert_run(db: &Connection, at: Moment, new: &NewRun) -> Result<()> {
         Trigger::Watch { key, until, changed } => {
             ("watch", Some(key), None, None, Some(json(&(until, changed.gist()))))
         }
+        // The body is in the journal.
+        Trigger::Webhook { key, call } => ("webhook", Some(key), None, None, Some(json(&call.gist()))),
     };
     run_statement(
         db,

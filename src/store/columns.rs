@@ -6,7 +6,7 @@
 use super::Seq;
 use crate::base::{AttemptId, Moment, RunId, TaskName};
 use crate::engine::{
-    Author, Cause, Changed, Exit, Outcome, RunOutcome, ScheduleKey, Skip, SlotSkip, Trigger, Usage,
+    Author, Call, Cause, Changed, Exit, Outcome, RunOutcome, ScheduleKey, Skip, SlotSkip, Trigger, Usage,
 };
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Result, Row};
@@ -126,6 +126,10 @@ pub(super) fn trigger_at(row: &Row<'_>, first: usize) -> Result<Trigger> {
         "watch" => {
             let Json((until, changed)) = row.get::<_, Json<(Moment, Changed)>>(first + 4)?;
             Ok(Trigger::Watch { key: row.get(first + 1)?, until, changed: Arc::new(changed) })
+        }
+        "webhook" => {
+            let Json(call) = row.get::<_, Json<Call>>(first + 4)?;
+            Ok(Trigger::Webhook { key: row.get(first + 1)?, call: Arc::new(call) })
         }
         other => Err(unknown_word(first, other)),
     }

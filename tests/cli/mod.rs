@@ -3,6 +3,7 @@
 mod backfill;
 mod dry_run;
 mod exec;
+mod hooks;
 mod host;
 mod interrupt;
 mod logs;

@@ -68,7 +68,7 @@ fn problems(fence: &Fence) -> Vec<Problem> {
     let registered = Registered::new(["resize"]);
     let channels = Source::new(
         "neap.yaml",
-        "notify: { ops: { command: [echo] } }\nqueues: { heavy: { slots: 1 } }\ncalendars: { holidays: [2026-12-25] }",
+        "notify: { ops: { command: [echo] } }\nqueues: { heavy: { slots: 1 } }\ncalendars: { holidays: [2026-12-25] }\nwebhooks: { listen: '127.0.0.1:7979' }",
     );
     let (settings, _) = Settings::load(&channels, Zone::utc());
     Catalog::load(others.into_iter().chain([source]), &registered, &settings, None).problems().to_vec()

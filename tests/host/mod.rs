@@ -2,6 +2,7 @@
 
 mod actions;
 mod files;
+mod hooks;
 mod late;
 mod server;
 pub(crate) mod support;

@@ -1,5 +1,6 @@
 //! The onlooker: holds every event against what was seen before.
 
+use super::calls::Calls;
 use super::files::{self, Files};
 use super::lateness::Lateness;
 use super::rules::{Says, fates, says};
@@ -79,6 +80,8 @@ pub(super) struct Ledger {
     pub(super) files: Files,
     /// What is expected of runs.
     pub(super) lateness: Lateness,
+    /// Calls from outside.
+    pub(super) calls: Calls,
 }
 
 /// How long an attempt has run, frozen time left out.
@@ -106,6 +109,7 @@ impl Ledger {
         self.turns.observe(&record.event);
         self.files.observe(&record.event);
         self.lateness.observe(record);
+        self.calls.observe(&record.event);
         match &record.event {
             Event::RunCreated(new) => self.run_created(new),
             Event::JobPreparing { job } => {
@@ -257,7 +261,7 @@ impl Ledger {
                 assert!(self.followers.insert((key.clone(), *run)), "{key:?} follows {run:?} twice");
             }
             Trigger::Watch { key, .. } => assert_eq!(*key, files::key()),
-            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {}
+            Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } | Trigger::Webhook { .. } => {}
         }
         if let Some(key) = new.trigger.schedule() {
             self.triggers.insert(new.run, key.clone());

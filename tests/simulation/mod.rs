@@ -4,6 +4,7 @@
 //! One seed is one history. A failure prints the seed; `SEED=n cargo test simulation -- --nocapture` replays it and
 //! tells every event, `HISTORIES=n` plays more.
 
+mod calls;
 mod days;
 mod files;
 mod lateness;
@@ -127,7 +128,8 @@ impl World {
                 6 => self.reload(),
                 7 => self.owe(),
                 8 => self.decide(),
-                9 => self.change_files(),
+                9 if self.rng.one_in(2) => self.change_files(),
+                9 => self.call(),
                 _ => self.advance(),
             }
         }
@@ -266,7 +268,8 @@ impl World {
 
     fn pause_or_resume(&mut self) {
         let run = RunId(1 + self.rng.below(self.engine.state().next_run));
-        let task = TaskName::new(["s0", "s1", "s2", files::KEY][self.rng.below(4) as usize]).unwrap();
+        let task =
+            TaskName::new(["s0", "s1", "s2", files::KEY, calls::KEY][self.rng.below(5) as usize]).unwrap();
         match self.rng.below(11) {
             9 => {
                 let queue = if self.rng.one_in(2) { "heavy" } else { "default" };
@@ -321,13 +324,14 @@ impl World {
 
     fn random_schedules(&mut self) -> Vec<Armed> {
         let mut schedules = Vec::new();
-        for n in 0..6 {
+        for n in 0..7 {
             if self.is_ending || self.rng.below(3) == 0 {
                 continue;
             }
             let (name, schedule) = match n {
                 0..3 => (format!("s{n}"), Schedule::every(Millis::from_secs(1 + n * 3)).unwrap()),
                 5 => (files::KEY.to_owned(), Schedule::on(watch())),
+                6 => (calls::KEY.to_owned(), Schedule::on(webhook())),
                 _ => (format!("c{n}"), Schedule::on(random_occasion(&mut self.rng))),
             };
             let mut plan = self.random_plan();
@@ -337,6 +341,17 @@ impl World {
             schedules.push(Armed { key: ScheduleKey(name.into()), schedule, plan, firing });
         }
         schedules
+    }
+
+    /// Somebody calls, with parameters of their own.
+    fn call(&mut self) {
+        let mut plan = self.random_plan();
+        plan.task = TaskName::new(calls::KEY).unwrap();
+        let is_followed = self.engine.state().cursors.contains_key(&calls::key());
+        let (call, name) = (self.ledger.calls.make(), self.ledger.calls.name());
+        let plan = PlanRef::new(Arc::new(plan));
+        self.tell(Input::Called { key: calls::key(), plan, call, name: Some(name) });
+        self.ledger.calls.check(is_followed);
     }
 
     /// Files change, and the host sees that sooner or later.
@@ -641,13 +656,17 @@ fn engine(capacity: &Capacity, seed: u64, state: State) -> Engine {
 fn chains(schedules: &[Armed]) -> Vec<(ScheduleKey, TaskName, End)> {
     let after = |armed: &Armed| match armed.schedule.occasion() {
         Some(Occasion::After { task, when }) => Some((armed.key.clone(), task.clone(), *when)),
-        Some(Occasion::Startup | Occasion::Watch { .. }) | None => None,
+        Some(Occasion::Startup | Occasion::Watch { .. } | Occasion::Webhook { .. }) | None => None,
     };
     schedules.iter().filter_map(after).collect()
 }
 
 fn watch() -> Occasion {
     Occasion::Watch { paths: Arc::new(["in/*".to_owned()]), settle: Millis(100) }
+}
+
+fn webhook() -> Occasion {
+    Occasion::Webhook { task: TaskName::new(calls::KEY).unwrap(), token: "TOKEN".into() }
 }
 
 fn is_approval(leaf: &Leaf) -> bool {

@@ -535,3 +535,73 @@ fn files_that_change_while_the_schedules_rest_make_one_run_when_they_go_on() {
         ",
     );
 }
+
+fn webhook() -> Schedule {
+    let task = neap::base::TaskName::new("t").unwrap();
+    Schedule::on(Occasion::Webhook { task, token: "TOKEN".into() })
+}
+
+#[test]
+fn a_call_makes_a_run_under_the_name_that_the_caller_gave_it() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(1000).schedule(webhook(), Firing::default());
+    story.at(2000).called(Some("delivery 1"));
+    story.at(2500).restart().schedule(webhook(), Firing::default());
+    story.at(3000).called(None);
+    story.at(3500).schedule_nothing();
+    story.at(4000).called(None);
+    story.check(
+        "
+        @1000  armed t
+        @2000  run created for a call from 192.0.2.7 named delivery 1
+               a queued
+               a.1 started                       -> start a.1
+        @3000  slot @3000 skipped: run 1 goes on
+        @3500  disarmed t
+        ",
+    );
+}
+
+#[test]
+fn who_calls_while_a_run_goes_on_waits_as_a_slot_does() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(1000).schedule(webhook(), overlapping(Overlap::QueueOne));
+    story.at(2000).called(None);
+    story.at(3000).called(None);
+    story.at(4000).called(None);
+    story.at(5000).ends("a.1", code(0));
+    story.check(
+        "
+        @1000  armed t
+        @2000  run created for a call from 192.0.2.7
+               a queued
+               a.1 started                       -> start a.1
+        @3000  run 2 created for a call from 192.0.2.7, waits for its turn
+        @4000  slot @4000 skipped: run 2 waits
+        @5000  a.1 ended: exit 0
+               a finished: succeeded
+               run finished: succeeded
+               run 2 has its turn
+               run 2 begins
+               a queued
+               a.1 started                       -> start a.1 of run 2
+        ",
+    );
+}
+
+/// Who is told of no run calls again, so nothing is held back.
+#[test]
+fn who_calls_while_the_schedules_rest_is_told_so() {
+    let mut story = Story::new(1, &[("a", &[])]);
+    story.at(1000).schedule(webhook(), Firing::default()).rest();
+    story.at(2000).called(None);
+    story.at(3000).wake();
+    story.check(
+        "
+        @1000  armed t
+        @1000  t rests
+        @2000  slot @2000 skipped: paused
+        @3000  t goes on
+        ",
+    );
+}

@@ -6,9 +6,9 @@ use neap::definition::{
     Settings, Signal, Source, Spread, Stop, When,
 };
 use neap::engine::{
-    Answer, Armed, Author, Cause, Changed, ChangedPath, Effect, Engine, Event, Exit, Input, Order, Outcome,
-    PlanRef, Preparation, Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, Standing, State,
-    StopCause, Submission, Trigger, Wait,
+    Answer, Armed, Author, Call, Cause, Changed, ChangedPath, Effect, Engine, Event, Exit, Input, Order,
+    Outcome, PlanRef, Preparation, Question, Record, RunOutcome, ScheduleKey, Skip, SlotSkip, Standing,
+    State, StopCause, Submission, Trigger, Wait,
 };
 use neap::plan::{Node, Plan};
 use neap::schedule::{Schedule, Zone};
@@ -337,6 +337,14 @@ impl Story {
         self.tell(Input::Changed { key, until: Moment(until), changed: Changed::new(paths, 0) })
     }
 
+    /// Somebody calls, under this name.
+    pub(super) fn called(&mut self, name: Option<&str>) -> &mut Story {
+        let key = self.engine.state().cursors.keys().next().cloned().unwrap_or(ScheduleKey("gone".into()));
+        let call = Call { from: "192.0.2.7".into(), content_type: None, body: (*b"{}").into() };
+        let plan = PlanRef::new(Arc::new(self.plan.clone()));
+        self.tell(Input::Called { key, plan, call: Arc::new(call), name: name.map(Into::into) })
+    }
+
     /// This schedule of another task, whose runs have one job of the same name.
     pub(super) fn chain(&mut self, task: &str, schedules: Vec<(Schedule, Firing)>) -> &mut Story {
         let armed = self.armed(task, schedules);
@@ -443,6 +451,11 @@ impl Story {
                 Trigger::Watch { until, changed, .. } => {
                     let turn = if new.is_behind { ", waits for its turn" } else { "" };
                     format!("{} created for a change of {changed} up to @{}{turn}", run(new.run), until.0)
+                }
+                Trigger::Webhook { call, .. } => {
+                    let turn = if new.is_behind { ", waits for its turn" } else { "" };
+                    let name = new.key.as_ref().map(|name| format!(" named {name}")).unwrap_or_default();
+                    format!("{} created for {call}{name}{turn}", run(new.run))
                 }
                 Trigger::Manual | Trigger::Retry { .. } | Trigger::Task { .. } => {
                     format!("{} created{}", run(new.run), if new.waits { ", waits" } else { "" })

@@ -132,6 +132,7 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::Watch { changed, .. } => {
             format!(" for a change of {}", clean(&changed.to_string()))
         }
+        Trigger::Webhook { call, .. } => format!(" for {}", clean(&call.to_string())),
     }
 }
 

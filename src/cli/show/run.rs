@@ -77,6 +77,9 @@ fn head(run: &RunInfo, now: Option<&str>, look: &Look) -> String {
     if let Some(key) = &run.key {
         text += &format!("  key     {}\n", brief(key, 200));
     }
+    if let (Some(schedule), Some(_)) = (&run.schedule, &run.caller) {
+        text += &format!("  called  {}\n", brief(schedule, 200));
+    }
     if let Some(reason) = &run.reason {
         text += &format!("  reason  {}\n", brief(reason, 200));
     }
@@ -96,6 +99,10 @@ fn head(run: &RunInfo, now: Option<&str>, look: &Look) -> String {
 fn by(run: &RunInfo, look: &Look) -> String {
     match (&run.schedule, run.slot) {
         (Some(schedule), Some(slot)) => format!("schedule {}, for {}", clean(schedule), look.clock(slot.0)),
+        _ if run.caller.is_some() => {
+            let from = run.caller.as_deref().unwrap_or_default();
+            format!("a call from {}, {}", clean(from), look.clock(run.created.0))
+        }
         _ => format!("{}, {}", clean(&run.by.0), look.clock(run.created.0)),
     }
 }

@@ -37,8 +37,8 @@ pub(super) use environment::{PARAM, PARAM_IN_LIST, SECRET, STDIN};
 pub(super) use graph::{FOREACH, JOIN, NEED, PRECONDITION, STRATEGY};
 pub(super) use process::LIMITS;
 pub(super) use results::{LOG, OUTPUT, REPEAT};
-pub(super) use schedule::{AFTER, ENTRY, EXCLUDE, WATCH};
-pub(super) use settings::CHANNEL;
+pub(super) use schedule::{AFTER, ENTRY, EXCLUDE, WATCH, WEBHOOK};
+pub(super) use settings::{CHANNEL, WEBHOOKS};
 pub(super) use sharing::{CONCURRENCY, LOCK, QUEUE, RATE};
 pub(super) use time::{EXPECT, RETRY, STOP};
 
@@ -220,6 +220,7 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &ENTRY,
     &AFTER,
     &WATCH,
+    &WEBHOOK,
     &EXCLUDE,
     &PARAM,
     &PARAM_IN_LIST,
@@ -237,6 +238,7 @@ pub(crate) const OBJECTS: &[&Object] = &[
     &HOOK,
     &CLEANUP,
     &CHANNEL,
+    &WEBHOOKS,
     &CONCURRENCY,
     &sharing::RESOURCES,
     &LOCK,

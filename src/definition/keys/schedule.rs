@@ -21,6 +21,9 @@ pub(in crate::definition) const ENTRY: Object = Object::new(
             .more("A bare name means a run that has succeeded. The run is created in the same step in which the other one ends, so a crash neither loses nor repeats it."),
         Key::new("watch", Shape::Either(&[Shape::List(&Shape::Filled), Shape::Object(&WATCH)]), "Files that change.")
             .more("The run is created when files were made or changed and nothing has happened to them since for a while; all that come together make one run. Files that go make none."),
+        Key::new("webhook", Shape::Object(&WEBHOOK), "Somebody calls the host: `POST /hooks/` and the name of the task.")
+            .more("The host listens where `webhooks` of neap.yaml says. Parameters that the entry does not give may stand in the query; the body is in the file that `NEAP_WEBHOOK_BODY` names.")
+            .foreign(&["hook"]),
         Key::new("jitter", Shape::Duration { may_be_zero: true }, "By how much later than its slot a run is created at most.")
             .default("0s")
             .more("How much it is comes from the name of the schedule and the slot, so that `neap next` and a restart tell the same. It never reaches the next slot."),
@@ -39,7 +42,7 @@ pub(in crate::definition) const ENTRY: Object = Object::new(
         PAUSE_ON_FAILURE,
     ],
 )
-.bound(&[Bond::One(&["cron", "every", "at", "event", "after", "watch"])]);
+.bound(&[Bond::One(&["cron", "every", "at", "event", "after", "watch", "webhook"])]);
 
 /// `after` of an entry of `schedule`.
 pub(in crate::definition) const AFTER: Object = Object::new(
@@ -78,6 +81,15 @@ pub(in crate::definition) const WATCH: Object = Object::new(
     ],
 );
 
+/// `webhook` of an entry of `schedule`.
+pub(in crate::definition) const WEBHOOK: Object = Object::new(
+    "schedule.webhook",
+    "who may call it",
+    &[Key::new("token", Shape::Filled, "The name of a secret, of the task or of neap.yaml, that callers must know.")
+        .required()
+        .more("They send it as `Authorization: Bearer …` or `X-Gitlab-Token`, or sign the body with it as GitHub does (`X-Hub-Signature-256`). It has at least 16 bytes.")],
+);
+
 /// An item of `exclude`.
 pub(in crate::definition) const EXCLUDE: Object = Object::new(
     "schedule.exclude",
@@ -111,7 +123,7 @@ pub(super) const OVERLAP: Key = Key::new(
     "What happens when a slot comes while a run of the task goes on.",
 )
 .default("skip")
-.more("For `watch` it is `queue_all` when nothing is said: a slot that is left out comes again, and a file does not.");
+.more("For `watch` and `webhook` it is `queue_all` when nothing is said: a slot that is left out comes again, and a file or a call does not.");
 
 pub(super) const CATCHUP: Key = Key::new(
     "catchup",

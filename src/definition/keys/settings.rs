@@ -21,6 +21,11 @@ pub(super) const SUBJECT: Subject = Subject {
             .at(Places::SETTINGS)
             .more("`uses: notify` sends through them.")
             .example("# neap.yaml\nnotify:\n  ops: { command: [mail, -s, neap, ops] }\n  chat: { webhook: \"https://example.org/hook\" }\n"),
+        Key::new("webhooks", Shape::Object(&WEBHOOKS), "Where the host listens for those who call it over HTTP.")
+            .at(Places::SETTINGS)
+            .without("it listens nowhere")
+            .more("It serves nothing but the hooks of tasks (`schedule: { webhook: … }`), and only a host that was started with `neap serve` does.")
+            .example("# neap.yaml\nwebhooks: { listen: \"127.0.0.1:7979\" }\n"),
         Key::new(
             "durability",
             Shape::Words(&[
@@ -34,6 +39,15 @@ pub(super) const SUBJECT: Subject = Subject {
         .example("# neap.yaml\ndurability: full\n"),
     ],
 };
+
+/// `webhooks`.
+pub(in crate::definition) const WEBHOOKS: Object = Object::new(
+    "webhooks",
+    "where to listen",
+    &[Key::new("listen", Shape::Filled, "An IP address and a port.").required().more(
+        "Port 0 is any that is free; the host says which. There is no TLS: where others than this machine shall call, put a proxy in front.",
+    )],
+);
 
 /// A channel of `notify`.
 pub(in crate::definition) const CHANNEL: Object = Object::new(

@@ -29,7 +29,7 @@ fn problems(text: &str) -> Vec<Problem> {
     let registered = Registered::new(["resize", "send_mail"]);
     let channel = Source::new(
         "neap.yaml",
-        "notify: { ops: { command: cat } }\nqueues: { heavy: { slots: 2 } }\ncalendars: { holidays: [2026-12-25] }",
+        "notify: { ops: { command: cat } }\nqueues: { heavy: { slots: 2 } }\ncalendars: { holidays: [2026-12-25] }\nwebhooks: { listen: '127.0.0.1:7979' }\nsecrets: { name: HOOK_TOKEN, from: store }",
     );
     let settings = Settings::load(&channel, Zone::utc()).0;
     Catalog::load(sources, &registered, &settings, None).problems().to_vec()
@@ -73,6 +73,7 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&ENTRY, "run: make\nschedule: { cron: '0 3 * * *', KEY }\n"),
         (&AFTER, "run: make\nschedule: { after: { task: other, KEY } }\n"),
         (&WATCH, "run: make\nschedule: { watch: { paths: in, KEY } }\n"),
+        (&WEBHOOK, "run: make\nschedule: { webhook: { token: HOOK_TOKEN, KEY } }\n"),
         (&EXCLUDE, "run: make\nschedule: { cron: '0 3 * * *', exclude: { KEY } }\n"),
         (&PARAM, "run: make\nparams: { a: { KEY } }\n"),
         (&PARAM_IN_LIST, "run: make\nparams: [{ name: a, KEY }]\n"),
@@ -93,6 +94,7 @@ fn contexts() -> Vec<(&'static Object, &'static str)> {
         (&HOOK, "run: make\nhooks: { file: a.lua, KEY }\n"),
         (&CLEANUP, "run: make\ncleanup: { run: ls, KEY }\n"),
         (&CHANNEL, "# neap.yaml\nnotify: { a: { webhook: x, KEY } }\n"),
+        (&WEBHOOKS, "# neap.yaml\nwebhooks: { listen: '127.0.0.1:7979', KEY }\n"),
         (&CONCURRENCY, "run: make\nconcurrency: { group: a, KEY }\n"),
         (&sharing::RESOURCES, "run: make\nresources: { KEY }\n"),
         (&LOCK, "run: make\nlocks: [{ name: db, KEY }]\n"),

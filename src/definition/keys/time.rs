@@ -18,7 +18,7 @@ pub(super) const SUBJECT: Subject = Subject {
                  `neap next \"13 3 * * *\"` says what an expression does.",
             )
             .example(
-                "schedule:\n  - { cron: \"13 3 * * *\", timezone: Europe/Berlin, params: { mode: full } }\n  - { every: 6h, overlap: allow, catchup: last, catchup_window: 1d }\n  - { cron: \"30 2 * * *\", start: 2026-12-01, end: 2027-03-31, exclude: [sat, { from: 2026-12-24, to: 2027-01-01 }, { calendar: holidays }], dst_gap: skip, dst_overlap: second, jitter: 5m }\n  - { event: startup, pause_on_failure: 3 }\n  - { after: { task: other, when: failed } }\n  - { watch: { paths: [\"inbox/*.csv\"], settle: 2s }, overlap: queue_one }\n  - { at: \"2026-12-24 18:00\", enabled: false }\nparams: { mode: fast }\nrun: ./sync \"$PARAM_MODE\"\n",
+                "schedule:\n  - { cron: \"13 3 * * *\", timezone: Europe/Berlin, params: { mode: full } }\n  - { every: 6h, overlap: allow, catchup: last, catchup_window: 1d }\n  - { cron: \"30 2 * * *\", start: 2026-12-01, end: 2027-03-31, exclude: [sat, { from: 2026-12-24, to: 2027-01-01 }, { calendar: holidays }], dst_gap: skip, dst_overlap: second, jitter: 5m }\n  - { event: startup, pause_on_failure: 3 }\n  - { after: { task: other, when: failed } }\n  - { watch: { paths: [\"inbox/*.csv\"], settle: 2s }, overlap: queue_one }\n  - { webhook: { token: HOOK_TOKEN }, overlap: skip }\n  - { at: \"2026-12-24 18:00\", enabled: false }\nparams: { mode: fast }\nsecrets: [{ name: HOOK_TOKEN, from: store }]\nrun: ./sync \"$PARAM_MODE\"\n",
             ),
         schedule::OVERLAP
             .at(Places::FILE)

@@ -2,8 +2,9 @@
 //! reason, or a part of a missed stretch.
 //!
 //! What a run that goes on means for a slot is in `overlap`; slots that nobody could act on in time are in `late`; what
-//! follows from the end of a run is in `follow`; what the host sees happen is in `happen`.
+//! follows from the end of a run is in `follow`; what the host sees happen is in `happen`, and who calls it in `called`.
 
+mod called;
 mod follow;
 mod happen;
 mod late;
@@ -66,7 +67,9 @@ impl Engine {
                 let at = match self.timers.armed[&key].schedule.occasion() {
                     Some(Occasion::Watch { .. }) => self.now - FILES_BEHIND,
                     Some(Occasion::Startup) => (self.now - Millis(1)).max(self.state.latest),
-                    Some(Occasion::After { .. }) | None => self.now.max(self.state.latest),
+                    Some(Occasion::After { .. } | Occasion::Webhook { .. }) | None => {
+                        self.now.max(self.state.latest)
+                    }
                 };
                 self.emit(Event::ScheduleArmed { key: key.clone(), at });
             }

@@ -2,7 +2,10 @@
 
 use crate::base::{Moment, RunId, TaskName};
 use crate::definition::Overlap;
-use crate::engine::{Author, Engine, Event, RunPhase, ScheduleKey, SlotSkip, Submission, Trigger};
+use crate::engine::{
+    Armed, Author, Engine, Event, PlanRef, RunPhase, ScheduleKey, SlotSkip, Submission, Trigger,
+};
+use std::sync::Arc;
 
 /// So many runs of one task wait for their turn at most.
 const MOST_WAITING: usize = 1000;
@@ -25,6 +28,18 @@ impl Engine {
 
     pub(super) fn claim_as(&mut self, key: &ScheduleKey, slot: Moment, trigger: Trigger) {
         let armed = self.timers.armed[key].clone();
+        let plan = armed.plan.clone();
+        self.claim_for(&armed, key, slot, (trigger, plan, None));
+    }
+
+    /// The same with another plan of the task, and a key for the run.
+    pub(super) fn claim_for(
+        &mut self,
+        armed: &Armed,
+        key: &ScheduleKey,
+        slot: Moment,
+        (trigger, plan, name): (Trigger, PlanRef, Option<Arc<str>>),
+    ) {
         let is_behind = match self.verdict(&armed.plan.plan().task, armed.firing.overlap) {
             Verdict::Skip(why) => return self.emit(Event::SlotSkipped { key: key.clone(), slot, why }),
             Verdict::Now => false,
@@ -34,7 +49,12 @@ impl Engine {
                 true
             }
         };
-        self.submit(Submission { trigger, is_behind, ..Submission::new(armed.plan, Author::schedule()) });
+        self.submit(Submission {
+            trigger,
+            is_behind,
+            key: name,
+            ..Submission::new(plan, Author::schedule())
+        });
     }
 
     fn verdict(&self, task: &TaskName, overlap: Overlap) -> Verdict {

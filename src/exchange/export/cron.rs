@@ -61,6 +61,7 @@ fn said_of(timetable: &Timetable, schedule: &str) -> Result<String, &'static str
         Some(Occasion::Startup) => Ok("@reboot".to_owned()),
         Some(Occasion::After { .. }) => Err("cron does not see what else ends"),
         Some(Occasion::Watch { .. }) => Err("cron does not see what files do"),
+        Some(Occasion::Webhook { .. }) => Err("cron cannot be called"),
         None if timetable.schedule.limits().is_some() => Err("cron knows no start, no end and no exceptions"),
         None => said(schedule),
     }

@@ -87,6 +87,9 @@ fn lines(timetable: &Timetable) -> String {
         Some(Occasion::Watch { .. }) => {
             return format!("{head}# not exported: see `PathChanged=` of a path unit\n");
         }
+        Some(Occasion::Webhook { .. }) => {
+            return format!("{head}# not exported: a timer cannot be called\n");
+        }
         None if timetable.schedule.limits().is_some() => {
             return format!("{head}# not exported: a timer knows no start, no end and no exceptions\n");
         }

@@ -4,9 +4,9 @@ use super::{job, key, name, new_run, plan};
 use crate::base::{AttemptId, Millis, Moment, RunId};
 use crate::definition::{Cleanup, GroupName, Params, Signal};
 use crate::engine::{
-    Author, Cause, Cell, Changed, ChangedPath, Event, Exit, Expectation, Fingerprint, Limit, Missed, NewRun,
-    NotSpawned, Outcome, OwedCleanup, PlanRef, Question, Refused, RunOutcome, Skip, SlotSkip, StopCause,
-    Trigger, Usage,
+    Author, Call, Cause, Cell, Changed, ChangedPath, Event, Exit, Expectation, Fingerprint, Limit, Missed,
+    NewRun, NotSpawned, Outcome, OwedCleanup, PlanRef, Question, Refused, RunOutcome, Skip, SlotSkip,
+    StopCause, Trigger, Usage,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -58,6 +58,13 @@ fn runs() -> Vec<Event> {
         changed: Arc::new(changed),
     };
     let watched = NewRun { run: RunId(8), number: 8, trigger, ..first.clone() };
+    let call = Call {
+        from: "192.0.2.7".into(),
+        content_type: Some("application/json".into()),
+        body: (*b"{\"ref\": \"\xff\"}").into(),
+    };
+    let trigger = Trigger::Webhook { key: key("a: on POST /hooks/a with TOKEN"), call: Arc::new(call) };
+    let called = NewRun { run: RunId(10), number: 10, trigger, ..first.clone() };
     let behind = NewRun { run: RunId(5), number: 5, is_behind: true, ..first.clone() };
     let keyed = NewRun { run: RunId(7), number: 7, key: Some("import \"x\"".into()), ..first.clone() };
     vec![
@@ -68,6 +75,7 @@ fn runs() -> Vec<Event> {
         Event::RunCreated(Box::new(behind)),
         Event::RunCreated(Box::new(chained)),
         Event::RunCreated(Box::new(watched)),
+        Event::RunCreated(Box::new(called)),
         Event::RunCreated(Box::new(NewRun { waits: true, plan: lasting(), ..new_run("a", 9, 9) })),
         Event::RunCreated(Box::new(keyed)),
         Event::RunReleased { run: RunId(5) },
