@@ -5,7 +5,7 @@
 
 use super::batch::{Batch, Host};
 use super::{appear, count};
-use neap::api::{RunInfo, RunState};
+use neap::api::{LogPart, RunInfo, RunState};
 use neap::engine::Outcome;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
@@ -245,6 +245,45 @@ async fn who_reads_along_is_told_what_is_missing() {
     println!("{} lines read along, {gaps} gaps: {ours:?}", numbers.len());
     assert_eq!(ours.len(), gaps, "{ours:?}");
     check_counted(&std::fs::read(log_of(&run)).unwrap(), 1_000_100, 200_000);
+}
+
+/// Whoever asks for the next part again and again gets what stands there, and knows when that was all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_read_part_by_part() {
+    let batch = Batch::empty("shim");
+    batch.task("counter", &in_steps(20_000, 1_000_000, "log: { max_size: 200KB }"));
+    let host = batch.serve().await;
+    let run = host.submit("counter").await;
+    let root = batch.root();
+    appear(root, &["up".into()]).await;
+    for file in ["go", "end"] {
+        std::fs::write(root.join(file), "").unwrap();
+    }
+    let whole = lines(0, 1_000_100);
+    let (mut from, mut read, mut left_out, mut parts) = (0, 0, 0, 0);
+    let log = loop {
+        let path = format!("/api/v1/runs/{}/log?from={from}&limit=50000", run.id);
+        let part: LogPart = host.client.get(&path).await.unwrap();
+        let (at, length) = (part.from as usize, part.text.len());
+        assert_eq!(part.from, from + part.left_out);
+        assert!(part.text.as_bytes() == &whole[at..at + length], "at {at}");
+        (from, read, left_out) = (part.next, read + length, left_out + part.left_out as usize);
+        parts += usize::from(length > 0);
+        if part.is_over && part.next == part.end {
+            break part;
+        }
+    };
+    println!("{parts} parts, {left_out} bytes missed");
+    assert_eq!((log.end as usize, read + left_out), (whole.len(), whole.len()));
+    assert!(left_out > 0 && read > 170_000, "{read}");
+    let path = format!("/api/v1/runs/{}/log?last=900", run.id);
+    let part: LogPart = host.client.get(&path).await.unwrap();
+    assert_eq!(part.text.as_bytes(), lines(1_000_000, 1_000_100));
+    let said = batch.answer(&["logs", "counter", "--bytes", "9..27"]).await;
+    assert_eq!(said.stdout, lines(1, 3));
+    let said = batch.answer(&["logs", "counter", "--bytes", "1MB..9000900"]).await;
+    assert!(said.stdout.len() > 80_000 && whole.ends_with(&said.stdout));
+    assert!(String::from_utf8_lossy(&said.stderr).contains(" are left out here"));
 }
 
 /// The host dies while the ring turns; the supervisor goes on with it, and the next host reads what it left.
