@@ -170,7 +170,12 @@ impl Follower<'_> {
         }
         let mut block = vec![0; 64 * 1024];
         loop {
-            match reader.read_at(place.offset, &mut block)? {
+            let piece = match reader.read_at(place.offset, &mut block) {
+                // Whatever is written so fast wakes us again at once.
+                Err(error) if error.kind() == ErrorKind::TimedOut => break,
+                piece => piece?,
+            };
+            match piece {
                 LogPiece::Bytes(0) => break,
                 LogPiece::Bytes(length) => {
                     // More is to come, and may be overwritten before it is read: that tears no line.

@@ -78,63 +78,72 @@ impl LogReader {
     pub fn extent(&self) -> io::Result<LogExtent> {
         for _ in 0..TRIES {
             let state = self.state()?;
-            let extent = match &state {
-                State::Whole => {
-                    let end = self.file.metadata()?.len();
-                    LogExtent { head: end, tail: end, end }
-                }
-                State::Turning(ring, header) => {
-                    LogExtent { head: header.head, tail: begin_of_tail(ring, header)?, end: header.end }
-                }
-                State::Joined(header) => {
-                    let behind = self.file.metadata()?.len().saturating_sub(header.head + header.gap);
-                    LogExtent { head: header.head, tail: header.tail, end: header.tail + behind }
-                }
-            };
-            if self.is_still(&state, extent.tail)? {
-                return Ok(extent);
+            let extent = self.extent_of(&state);
+            let needed = extent.as_ref().map_or(0, |extent| extent.tail);
+            if self.is_still(&state, needed)? {
+                return extent;
             }
         }
         Err(too_fast())
     }
 
+    fn extent_of(&self, state: &State) -> io::Result<LogExtent> {
+        Ok(match state {
+            State::Whole => {
+                let end = self.file.metadata()?.len();
+                LogExtent { head: end, tail: end, end }
+            }
+            State::Turning(ring, header) => {
+                LogExtent { head: header.head, tail: begin_of_tail(ring, header)?, end: header.end }
+            }
+            State::Joined(header) => {
+                let behind = self.file.metadata()?.len().saturating_sub(header.head + header.gap);
+                LogExtent { head: header.head, tail: header.tail, end: header.tail + behind }
+            }
+        })
+    }
+
     /// Reads from a place.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// It cannot be read. [`io::ErrorKind::TimedOut`]: it is written so fast that what was read was never there any more; it
+    /// will be there another time.
     pub fn read_at(&self, place: u64, into: &mut [u8]) -> io::Result<LogPiece> {
         for _ in 0..TRIES {
             let state = self.state()?;
-            let piece = match &state {
-                State::Whole => LogPiece::Bytes(self.file.read_at(into, place)?),
-                State::Turning(_, header) | State::Joined(header) if place < header.head => {
-                    let most = into.len().min(usize::try_from(header.head - place).unwrap_or(usize::MAX));
-                    return Ok(LogPiece::Bytes(self.file.read_at(&mut into[..most], place)?));
-                }
-                State::Turning(ring, header) => match place < header.begin() {
-                    true => self.skipped(ring, header, place)?,
-                    false => LogPiece::Bytes(ring.read_at(header, place, into)?),
-                },
-                State::Joined(header) if place < header.tail => {
-                    let mut line = vec![0; header.gap as usize];
-                    self.file.read_exact_at(&mut line, header.head)?;
-                    let line = String::from_utf8_lossy(&line).trim_start_matches('\n').to_owned();
-                    return Ok(LogPiece::LeftOut { to: header.tail, line });
-                }
-                State::Joined(header) => {
-                    let at = header.head + header.gap + (place - header.tail);
-                    return Ok(LogPiece::Bytes(self.file.read_at(into, at)?));
-                }
+            let piece = self.read_as(&state, place, into);
+            let needed = match &piece {
+                Ok(LogPiece::LeftOut { to, .. }) => *to,
+                Ok(LogPiece::Bytes(_)) | Err(_) => place,
             };
-            let needed = match piece {
-                LogPiece::Bytes(_) => place,
-                LogPiece::LeftOut { to, .. } => to,
-            };
+            // Also an error may only mean that things stand otherwise by now.
             if self.is_still(&state, needed)? {
-                return Ok(piece);
+                return piece;
             }
         }
         Err(too_fast())
+    }
+
+    fn read_as(&self, state: &State, place: u64, into: &mut [u8]) -> io::Result<LogPiece> {
+        let at = match state {
+            State::Whole => place,
+            State::Turning(_, header) | State::Joined(header) if place < header.head => {
+                let most = into.len().min(usize::try_from(header.head - place).unwrap_or(usize::MAX));
+                return Ok(LogPiece::Bytes(self.file.read_at(&mut into[..most], place)?));
+            }
+            State::Turning(ring, header) if place < header.begin() => {
+                return self.skipped(ring, header, place);
+            }
+            State::Turning(ring, header) => return Ok(LogPiece::Bytes(ring.read_at(header, place, into)?)),
+            State::Joined(header) if place < header.tail => {
+                let mut line = vec![0; header.gap as usize];
+                self.file.read_exact_at(&mut line, header.head)?;
+                let line = String::from_utf8_lossy(&line).trim_start_matches('\n').to_owned();
+                return Ok(LogPiece::LeftOut { to: header.tail, line });
+            }
+            State::Joined(header) => header.head + header.gap + (place - header.tail),
+        };
+        Ok(LogPiece::Bytes(self.file.read_at(into, at)?))
     }
 
     /// At most so many bytes from its end.
@@ -183,7 +192,7 @@ impl LogReader {
     fn is_still(&self, before: &State, place: u64) -> io::Result<bool> {
         Ok(match (before, self.state()?) {
             (State::Whole, State::Whole) => true,
-            (State::Turning(..), State::Turning(_, new)) => place >= new.begin(),
+            (State::Turning(..), State::Turning(_, new)) => place < new.head || place >= new.begin(),
             (State::Joined(old), State::Joined(new)) => *old == new,
             (State::Whole, State::Turning(..) | State::Joined(_))
             | (State::Turning(..), State::Whole | State::Joined(_))

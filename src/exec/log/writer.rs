@@ -67,9 +67,11 @@ impl LogWriter {
             }
             State::Turning(ring, header) => {
                 ring.write(header, piece)?;
-                if let Some(stamps) = &mut self.stamps {
-                    let length = piece.len() as u64;
-                    stamps.note_in(ring, header, length, stream)?;
+                let length = piece.len() as u64;
+                if let Some(stamps) = &mut self.stamps
+                    && stamps.note_in(ring, header, length, stream).is_err()
+                {
+                    self.stamps = None;
                 }
                 Ok(())
             }
