@@ -6,8 +6,8 @@ pub use follow::Follow;
 
 use super::occupancy;
 use crate::api::{
-    BackfillRequest, Cancel, Decide, FilledInfo, HostInfo, Prio, Refusal, Rest, RetryRequest, RunInfo,
-    SelectError, Selected, Selector, Sight, Submitted, Time,
+    BackfillRequest, Cancel, Decide, FilledInfo, HostInfo, NoLog, Prio, Refusal, Rest, RetryRequest, RunInfo,
+    SelectError, Selected, Selector, Sight, Span, Submitted, Time, USUAL_PART, log_part,
 };
 use crate::base::{RunId, TaskName};
 use crate::engine::Author;
@@ -143,6 +143,7 @@ fn router(doors: Doors) -> Router {
         .route("/api/v1/runs", get(runs).post(submit))
         .route("/api/v1/runs/{id}", get(run))
         .route("/api/v1/runs/{id}/wait", get(wait))
+        .route("/api/v1/runs/{id}/log", get(log))
         .route("/api/v1/runs/{id}/cancel", post(cancel))
         .route("/api/v1/runs/{id}/decide", post(decide))
         .route("/api/v1/runs/{id}/prio", post(prio))
@@ -239,6 +240,17 @@ impl From<SelectError> for Denial {
         };
         let hint = error.hint();
         Denial(status, Refusal { message: error.to_string(), hint })
+    }
+}
+
+impl From<NoLog> for Denial {
+    fn from(error: NoLog) -> Denial {
+        let status = match &error {
+            NoLog::NoJob(_) | NoLog::NotYet | NoLog::Gone => StatusCode::NOT_FOUND,
+            NoLog::WhichJob(_) => StatusCode::CONFLICT,
+            NoLog::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Denial::new(status, error)
     }
 }
 
@@ -378,6 +390,36 @@ async fn wait(State(doors): Door, UrlPath(id): UrlPath<String>) -> Answer<RunInf
     let run = parse(&id)?;
     doors.host.wait(run).await;
     found(&doors.host, run).await
+}
+
+#[derive(Deserialize)]
+struct PartOf {
+    job: Option<String>,
+    attempt: Option<u32>,
+    from: Option<u64>,
+    /// So much from its end, in the place of `from`.
+    last: Option<u64>,
+    limit: Option<u64>,
+}
+
+/// A part of a log. Whether the attempt is over is asked first: then the end that is found is the end.
+async fn log(
+    State(doors): Door,
+    UrlPath(id): UrlPath<String>,
+    Query(of): Query<PartOf>,
+) -> Answer<crate::api::LogPart> {
+    let Json(run) = found(&doors.host, parse(&id)?).await?;
+    let span = match (of.from, of.last) {
+        (from, None) => Span::From(from.unwrap_or(0), None),
+        (None, Some(last)) => Span::Last(last),
+        (Some(_), Some(_)) => {
+            return Err(Denial::new(StatusCode::BAD_REQUEST, "either `from` or `last` is meant"));
+        }
+    };
+    let limit = of.limit.or(of.last).unwrap_or(USUAL_PART);
+    let read = move || log_part(&run, of.job.as_deref(), of.attempt, span, limit);
+    let part = tokio::task::spawn_blocking(read).await;
+    Ok(Json(part.map_err(|error| Denial::new(StatusCode::INTERNAL_SERVER_ERROR, error))??))
 }
 
 async fn submit(State(doors): Door, Json(mut request): Json<RunRequest>) -> Answer<Submitted> {

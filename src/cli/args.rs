@@ -373,6 +373,10 @@ pub(crate) struct Logs {
     /// This attempt instead of the last
     #[arg(long, value_name = "N")]
     pub(crate) attempt: Option<u32>,
+    /// Only these bytes of one log: 1000..2000, 1MiB.., or -64KiB for the last of it
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true,
+        conflicts_with_all = ["follow", "lines", "failed", "grep", "timestamps", "stderr"])]
+    pub(crate) bytes: Option<String>,
     /// Only lines with this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) grep: Option<String>,

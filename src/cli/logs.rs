@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod follow;
+mod part;
 mod read;
 
 use read::Window;
@@ -39,6 +40,9 @@ pub(crate) fn logs(project: &Project, args: &args::Logs, output: &Output) -> Res
         wanted.check(&run)?;
         if args.follow {
             return follow::follow(&see, project, &run, &wanted, args, &look, output).await;
+        }
+        if let Some(span) = &args.bytes {
+            return part::part(&run, &wanted, span, output);
         }
         let pieces = pieces(&run, &wanted);
         if output.json {

@@ -1,41 +1,57 @@
 //! Reading along with a file that grows: the logs of jobs that run. The system says when there is more; nothing polls.
 
 use super::error::{Failure, OURSELVES};
-use crate::exec::Splitter;
+use crate::exec::{LogPiece, LogReader, Splitter};
 use crate::watch::Growth;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// So much is read at once: a file that grows faster than it is shown must not fill the memory.
-const PIECE: u64 = 256 * 1024;
+const PIECE: usize = 256 * 1024;
 
 /// A file that grows, from its beginning. Whoever has one says when to look.
 pub(crate) struct Growing {
     path: PathBuf,
-    file: Option<File>,
+    reader: Option<LogReader>,
+    place: u64,
+    is_torn: bool,
     splitter: Splitter,
 }
 
 impl Growing {
     /// The file need not be there yet.
     pub(crate) fn new(path: PathBuf) -> Growing {
-        Growing { path, file: None, splitter: Splitter::default() }
+        Growing { path, reader: None, place: 0, is_torn: false, splitter: Splitter::default() }
     }
 
     /// A piece of what was written since the last look; empty when there is nothing more.
     pub(crate) fn bytes(&mut self) -> io::Result<Vec<u8>> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            empty => match File::open(&self.path) {
-                Ok(file) => empty.insert(file),
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            empty => match LogReader::open(&self.path) {
+                Ok(reader) => empty.insert(reader),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
                 Err(error) => return Err(error),
             },
         };
-        let mut piece = Vec::new();
-        file.take(PIECE).read_to_end(&mut piece)?;
+        let mut piece = vec![0; PIECE];
+        let read = match reader.read_at(self.place, &mut piece) {
+            // Whatever is written so fast wakes us again at once.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => LogPiece::Bytes(0),
+            read => read?,
+        };
+        match read {
+            LogPiece::Bytes(length) => {
+                self.place += length as u64;
+                piece.truncate(length);
+            }
+            LogPiece::LeftOut { to, line } => {
+                self.place = to;
+                piece = if self.is_torn { format!("\n{line}") } else { line }.into_bytes();
+            }
+        }
+        self.is_torn = piece.last().map_or(self.is_torn, |&last| last != b'\n');
         Ok(piece)
     }
 
@@ -98,6 +114,7 @@ pub(crate) fn watch(dir: &Path) -> Result<Growth, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::Write;
     use std::time::Duration;
     use tokio::time::timeout;

@@ -531,9 +531,21 @@ impl Checker {
 
     /// A number of bytes, at least so many.
     pub(super) fn bytes(&mut self, node: &Node<'_>, what: &str, least: u64) -> Option<u64> {
+        self.bytes_within(node, what, least..=u64::MAX)
+    }
+
+    /// The same with bounds.
+    pub(super) fn bytes_within(
+        &mut self,
+        node: &Node<'_>,
+        what: &str,
+        bounds: RangeInclusive<u64>,
+    ) -> Option<u64> {
         let text = self.scalar(node, what, "a size such as 64MiB")?;
+        let (least, most) = (*bounds.start(), *bounds.end());
         let label = match text.parse::<Bytes>() {
             Ok(Bytes(bytes)) if bytes < least => format!("it must be at least {}", Bytes(least)),
+            Ok(Bytes(bytes)) if bytes > most => format!("it must be at most {}", Bytes(most)),
             Ok(Bytes(bytes)) => return Some(bytes),
             Err(error) => error.to_string(),
         };

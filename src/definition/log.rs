@@ -11,9 +11,20 @@ pub struct Log {
     /// How its two streams come into the log.
     #[serde(default)]
     pub mode: LogMode,
+    /// How many bytes it may have; of what is too much the middle is left out. As it is usual when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<u64>,
 }
 
+/// Of less nobody could read the beginning and the end.
+const LEAST: u64 = 64 << 10;
+/// More is a mistake.
+const MOST: u64 = 1 << 40;
+
 impl Log {
+    /// How large a log becomes of which nothing is said.
+    pub const USUAL_SIZE: u64 = 256 << 20;
+
     /// Whether nothing is said about it.
     pub fn is_usual(&self) -> bool {
         *self == Log::default()
@@ -44,8 +55,9 @@ pub(super) fn log(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) -> O
         match field.key {
             "mode" => {
                 let words = [("merged", LogMode::Merged), ("separate", LogMode::Separate)];
-                log.mode = checker.choice(field.value, "mode", &words)?;
+                log.mode = checker.choice(field.value, "mode", &words).unwrap_or_default();
             }
+            "max_size" => log.max_size = checker.bytes_within(field.value, "max_size", LEAST..=MOST),
             _ => _ = checker.unknown(&field, &path, &keys::LOG),
         }
     }

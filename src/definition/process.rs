@@ -54,6 +54,9 @@ pub struct Limits {
     /// Bytes of each file that they write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_size: Option<u64>,
+    /// Bytes that they write to standard output and standard error, all together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<u64>,
 }
 
 impl Limits {
@@ -255,6 +258,7 @@ fn nearest_limits(all: &[&Written]) -> Limits {
         pids: given().find_map(|limits| limits.pids),
         nofile: given().find_map(|limits| limits.nofile),
         file_size: given().find_map(|limits| limits.file_size),
+        output: given().find_map(|limits| limits.output),
     }
 }
 
@@ -269,6 +273,7 @@ fn limits(checker: &mut Checker, node: &Node<'_>, above: &Path<'_>) -> Limits {
             // A program does not even start with less.
             "memory" => limits.memory = checker.bytes(value, key, 1 << 20),
             "file_size" => limits.file_size = checker.bytes(value, key, 1),
+            "output" => limits.output = checker.bytes(value, key, 1),
             "cpu" => {
                 let number = checker.number(value, key, 0.01..=1024.0);
                 limits.cpu_millis = number.map(|number| (number * 1000.0).round() as u32);

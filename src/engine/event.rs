@@ -492,6 +492,8 @@ pub enum Limit {
     Processes,
     /// Bytes of one file that it writes.
     FileSize,
+    /// Bytes that it writes to standard output and standard error together.
+    Output,
 }
 
 impl Limit {
@@ -501,6 +503,7 @@ impl Limit {
             Limit::Memory => format!("used more than {} of memory", Bytes(most)),
             Limit::Processes => format!("had more than {most} processes"),
             Limit::FileSize => format!("wrote a file larger than {}", Bytes(most)),
+            Limit::Output => format!("wrote more than {} of output", Bytes(most)),
         }
     }
 
@@ -510,13 +513,14 @@ impl Limit {
             Limit::Memory => "memory",
             Limit::Processes => "pids",
             Limit::FileSize => "file_size",
+            Limit::Output => "output",
         }
     }
 
     /// The exit code of a shell whose command ended like this: by SIGKILL, or by SIGXFSZ.
     pub fn exit_code(self) -> i32 {
         match self {
-            Limit::Memory | Limit::Processes => 137,
+            Limit::Memory | Limit::Processes | Limit::Output => 137,
             Limit::FileSize => 153,
         }
     }

@@ -3,6 +3,7 @@
 //! A path to remove comes from a file that people edit and may hold a parameter, so it is never trusted: the kernel
 //! resolves it below an open directory, and nothing outside can be reached, whatever links there are.
 
+use super::log::mend;
 use super::mask::Masks;
 use super::orders::{Order, standing, tighten};
 use super::outbox::Outbox;
@@ -139,6 +140,7 @@ fn start_of(action: Action, place: &Place<'_>) -> Start {
         env: place.env.into(),
         log: place.log.into(),
         log_mode: LogMode::Merged,
+        log_size: None,
         stall_timeout: None,
         process: Process::default(),
         watch_lines: false,
@@ -157,6 +159,10 @@ async fn run_command(
     let (sender, mut orders) = standing(Order::GoOn);
     let (reports, _) = tokio::sync::mpsc::channel(1);
     let mut outbox = Outbox::new(start.attempt, reports);
+    // Whoever wrote it before may have died.
+    if let Err(error) = mend(&start.log) {
+        tracing::warn!("the two ends of a log could not be joined: {error}");
+    }
     let work = carry_out(start, &mut orders, &mut outbox);
     tokio::pin!(work);
     let why = tokio::select! {

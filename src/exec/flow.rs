@@ -3,12 +3,12 @@
 //! The log gets the exact bytes but for the secrets; only the lines are text and may be cut short. Reading the pipes is left
 //! to whoever holds them: the host ([`output`](super::output)) or the supervisor of the attempt.
 
+use super::log::LogWriter;
 use super::mask::{MaskStream, Masks};
 use super::output::PIPE;
 use super::runner::{Line, Stream};
-use super::times::Stamps;
 use std::fs::File;
-use std::io::{self, PipeWriter, Seek, Write};
+use std::io::{self, PipeWriter, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The pipes of a process that is about to start, and what is to be made of them.
@@ -20,8 +20,7 @@ pub(super) struct Channels {
 
 /// What has been made of the output so far.
 pub(super) struct Flow {
-    log: Drain,
-    stamps: Option<Stamps>,
+    log: Drain<LogWriter>,
     streams: [Course; 2],
     masked: Vec<u8>,
 }
@@ -30,14 +29,14 @@ pub(super) struct Flow {
 struct Course {
     stream: Stream,
     masks: Option<MaskStream>,
-    copy: Option<Drain>,
+    copy: Option<Drain<File>>,
     /// While somebody watches.
     lines: Option<Splitter>,
 }
 
-/// A file that output goes into.
-struct Drain {
-    file: File,
+/// What output goes into.
+struct Drain<F> {
+    file: F,
     /// Bytes that it did not take, and why the first of them were not taken.
     lost: Option<(u64, io::Error)>,
 }
@@ -69,14 +68,8 @@ impl Channels {
 }
 
 impl Flow {
-    /// `copy` gets what goes to standard output, as the log does. `stamps` notes when the log was written.
-    pub(super) fn new(
-        log: File,
-        stamps: Stamps,
-        copy: Option<File>,
-        watch_lines: bool,
-        masks: &Masks,
-    ) -> Flow {
+    /// `copy` gets what goes to standard output, as the log does.
+    pub(super) fn new(log: LogWriter, copy: Option<File>, watch_lines: bool, masks: &Masks) -> Flow {
         let course = |stream, copy| Course {
             stream,
             masks: (!masks.is_empty()).then(|| masks.stream()),
@@ -84,18 +77,18 @@ impl Flow {
             lines: watch_lines.then(Splitter::default),
         };
         let streams = [course(Stream::Stdout, copy.map(Drain::new)), course(Stream::Stderr, None)];
-        Flow { log: Drain::new(log), stamps: Some(stamps), streams, masked: Vec::new() }
+        Flow { log: Drain::new(log), streams, masked: Vec::new() }
     }
 
     /// Takes a piece of standard output (0) or standard error (1).
     pub(super) fn feed(&mut self, index: usize, piece: &[u8], emit: &mut impl FnMut(Line)) {
         let course = &mut self.streams[index];
         let Some(masks) = &mut course.masks else {
-            return course.pass_on(piece, &mut self.log, &mut self.stamps, emit);
+            return course.pass_on(piece, &mut self.log, emit);
         };
         self.masked.clear();
         masks.feed(piece, &mut self.masked);
-        course.pass_on(&self.masked, &mut self.log, &mut self.stamps, emit);
+        course.pass_on(&self.masked, &mut self.log, emit);
     }
 
     /// Passes on what was held back. Nothing comes any more.
@@ -105,7 +98,7 @@ impl Flow {
             if let Some(masks) = &mut course.masks {
                 masks.finish(&mut self.masked);
             }
-            course.pass_on(&self.masked, &mut self.log, &mut self.stamps, emit);
+            course.pass_on(&self.masked, &mut self.log, emit);
             if let Some(lines) = &mut course.lines {
                 lines.finish(|text| emit(Line { stream: course.stream, text }));
             }
@@ -113,32 +106,28 @@ impl Flow {
                 copy.complain("file for standard output");
             }
         }
+        // What cannot be joined can still be read.
+        if let Err(error) = self.log.file.close() {
+            tracing::warn!("the two ends of a log could not be joined: {error}");
+        }
         self.log.complain("log");
+    }
+
+    /// Adds a line of ours while the attempt still writes.
+    pub(super) fn note(&mut self, text: &str) {
+        self.log.put(text.len() + 1, |log| log.write(format!("{text}\n").as_bytes(), Stream::Stderr));
     }
 }
 
 impl Course {
     /// Writes down what holds no secret any more.
-    fn pass_on(
-        &mut self,
-        piece: &[u8],
-        log: &mut Drain,
-        stamps: &mut Option<Stamps>,
-        emit: &mut impl FnMut(Line),
-    ) {
+    fn pass_on(&mut self, piece: &[u8], log: &mut Drain<LogWriter>, emit: &mut impl FnMut(Line)) {
         if piece.is_empty() {
             return;
         }
-        log.write(piece);
-        // Without a place to note it a log is still a log.
-        if let Some(noted) = stamps {
-            let end = log.file.stream_position();
-            if end.and_then(|end| noted.note(end, piece.len() as u64, self.stream)).is_err() {
-                *stamps = None;
-            }
-        }
+        log.put(piece.len(), |log| log.write(piece, self.stream));
         if let Some(copy) = &mut self.copy {
-            copy.write(piece);
+            copy.put(piece.len(), |copy| copy.write_all(piece));
         }
         if let Some(lines) = &mut self.lines {
             lines.feed(piece, |text| emit(Line { stream: self.stream, text }));
@@ -146,15 +135,15 @@ impl Course {
     }
 }
 
-impl Drain {
-    fn new(file: File) -> Drain {
+impl<F> Drain<F> {
+    fn new(file: F) -> Drain<F> {
         Drain { file, lost: None }
     }
 
-    fn write(&mut self, piece: &[u8]) {
-        if let Err(error) = self.file.write_all(piece) {
+    fn put(&mut self, length: usize, write: impl FnOnce(&mut F) -> io::Result<()>) {
+        if let Err(error) = write(&mut self.file) {
             let (bytes, _) = self.lost.get_or_insert((0, error));
-            *bytes += piece.len() as u64;
+            *bytes += length as u64;
         }
     }
 

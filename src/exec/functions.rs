@@ -5,6 +5,7 @@
 
 use super::ends::open_copy;
 use super::flow::Splitter;
+use super::log::LogWriter;
 use super::mask::{MaskStream, Masks};
 use super::orders::{Order, Orders, Standing};
 use super::outbox::Outbox;
@@ -12,7 +13,7 @@ use super::outputs::Outputs;
 use super::runner::{Line, Report, Reports, Runner, Start, Stdout, Stream, WhenDone};
 use super::spawn::open_log;
 use crate::base::{AttemptId, did_you_mean};
-use crate::definition::{Action, Params, Stop};
+use crate::definition::{Action, Log, Params, Stop};
 use crate::engine::{Exit, NotSpawned};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -261,6 +262,7 @@ fn open_task_log(start: &Start, reports: &Reports) -> Result<TaskLog, String> {
     let path = &start.log;
     let file = open_log(path)
         .map_err(|error| format!("the log file `{}` cannot be written: {error}", path.display()))?;
+    let log = LogWriter::new(file, path, start.log_size.unwrap_or(Log::USUAL_SIZE), None);
     let copy = match &start.stdout {
         Stdout::LogAnd(path) => Some(open_copy(path).map_err(|error| {
             format!("the file `{}` for its standard output cannot be written: {error}", path.display())
@@ -270,7 +272,7 @@ fn open_task_log(start: &Start, reports: &Reports) -> Result<TaskLog, String> {
     let watch = || (Splitter::default(), Outbox::new(start.attempt, reports.clone()));
     let watched = start.watch_lines.then(watch);
     let masks = start.masks.stream();
-    Ok(TaskLog(Arc::new(Mutex::new(Sink { file, copy, masks, masked: Vec::new(), watched }))))
+    Ok(TaskLog(Arc::new(Mutex::new(Sink { log, copy, masks, masked: Vec::new(), watched }))))
 }
 
 /// The end of a function, or in words why it did not succeed.
@@ -330,7 +332,7 @@ fn broken(error: JoinError) -> String {
 pub struct TaskLog(Arc<Mutex<Sink>>);
 
 struct Sink {
-    file: File,
+    log: LogWriter,
     copy: Option<File>,
     masks: MaskStream,
     /// What has passed the masks and is not written yet.
@@ -375,7 +377,7 @@ impl Sink {
 
     fn pass_on(&mut self) -> io::Result<()> {
         let masked = std::mem::take(&mut self.masked);
-        self.file.write_all(&masked)?;
+        self.log.write(&masked, Stream::Stdout)?;
         if let Some(copy) = &mut self.copy {
             copy.write_all(&masked)?;
         }
@@ -391,6 +393,9 @@ impl Sink {
         self.masks.finish(&mut self.masked);
         if let Err(error) = self.pass_on() {
             tracing::warn!("the last words of a function could not be written to its log: {error}");
+        }
+        if let Err(error) = self.log.close() {
+            tracing::warn!("the two ends of a log could not be joined: {error}");
         }
     }
 }

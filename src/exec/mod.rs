@@ -18,6 +18,7 @@ mod flow;
 mod forms;
 mod functions;
 mod joint;
+mod log;
 mod mask;
 mod orders;
 mod outbox;
@@ -41,6 +42,7 @@ pub use cleanup::{CleanupProblem, Place, run_aside, run_cleanup};
 pub(crate) use flow::Splitter;
 pub use functions::{FunctionError, Functions, TaskContext, TaskLog};
 pub use joint::Joint;
+pub use log::{LogExtent, LogPiece, LogReader};
 pub use mask::{MaskStream, Masks};
 #[cfg(feature = "cli")]
 pub(crate) use pidfd::Pidfd;

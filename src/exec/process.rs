@@ -1,5 +1,6 @@
 //! Attempts as local process trees.
 
+use super::log::mend;
 use super::orders::{Order, Orders, Standing};
 use super::outbox::Outbox;
 use super::outputs::Outputs;
@@ -119,7 +120,7 @@ impl Shared {
                 Some(nursery) => match Talk::begin(nursery, &mut start).await {
                     Ok(talk) => match self.listen(attempt, talk, orders, outbox).await {
                         Told::Ended(ending) => Some(ending),
-                        Told::Died => Some(self.lost(attempt).await),
+                        Told::Died => Some(self.lost(attempt, &start.log).await),
                         Told::Left => None,
                     },
                     Err(error) => {
@@ -149,7 +150,7 @@ impl Shared {
             talk = match adopt(attempt, log).await {
                 Adopted::Going(talk) => talk,
                 Adopted::Ended(ending) => return Some(ending),
-                Adopted::Gone | Adopted::Stuck => return Some(self.lost(attempt).await),
+                Adopted::Gone | Adopted::Stuck => return Some(self.lost(attempt, log).await),
             };
         }
     }
@@ -173,8 +174,11 @@ impl Shared {
     }
 
     /// Nobody saw how it ended. The zygote kills what it inherits; whoever stands outside of that still bears the mark.
-    async fn lost(&self, attempt: AttemptId) -> Ending {
+    async fn lost(&self, attempt: AttemptId, log: &Path) -> Ending {
         sweep_if(&self.instance, |other| other == attempt).await;
+        let log = log.to_path_buf();
+        // Who wrote it could not join its two ends any more. As long as nobody has, it can be read as well.
+        let _ = tokio::task::spawn_blocking(move || mend(&log)).await;
         Ending::new(Exit::Lost, None, 0, Outputs::default())
     }
 

@@ -108,6 +108,9 @@ pub struct Start {
     pub log: PathBuf,
     /// Whether it must be known which stream something was written to. Otherwise the order is exact.
     pub log_mode: LogMode,
+    /// How large the log may become; of what is too much the middle is left out. When nothing is said, a process that
+    /// holds its log itself is not hindered, and everything else has [the usual](crate::definition::Log::USUAL_SIZE).
+    pub log_size: Option<u64>,
     /// Somebody wants the output line by line.
     pub watch_lines: bool,
     /// What is kept out of everything that is written.

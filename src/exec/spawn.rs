@@ -7,12 +7,13 @@
 use super::birth::Birth;
 use super::ends::{self, Source, Target, open_copy, writing_end};
 use super::flow::{Channels, Flow};
+use super::log::LogWriter;
 use super::orders::Standing;
 use super::output::Output;
 use super::program::{NotStarted, resolve};
 use super::runner::Start;
 use super::times::Stamps;
-use crate::definition::{Action, LogMode};
+use crate::definition::{Action, Log, LogMode};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -195,7 +196,8 @@ fn written(
     reads_all: bool,
 ) -> Result<(Option<Channels>, Stdio, Stdio), Failure> {
     let log = open_log(&start.log).map_err(Failure::Log)?;
-    let is_as_it_is = !start.watch_lines && start.masks.is_empty() && !reads_all;
+    let is_bounded = start.log_size.is_some();
+    let is_as_it_is = !start.watch_lines && start.masks.is_empty() && !is_bounded && !reads_all;
     let (copy, stdout) = match target {
         Target::Log if is_as_it_is => {
             let twin = log.try_clone().map_err(Failure::Log)?;
@@ -211,8 +213,9 @@ fn written(
         }
         Target::Pipe(end) => (None, Some(writing_end(end.as_ref()).map_err(Failure::Pipe)?)),
     };
-    let stamps = Stamps::beside(&start.log);
-    let mut channels = Channels::new(Flow::new(log, stamps, copy, start.watch_lines, &start.masks));
+    let (most, stamps) = (start.log_size.unwrap_or(Log::USUAL_SIZE), Stamps::beside(&start.log));
+    let log = LogWriter::new(log, &start.log, most, Some(stamps));
+    let mut channels = Channels::new(Flow::new(log, copy, start.watch_lines, &start.masks));
     // With secrets each stream is masked by itself: between two halves of one, something else might come.
     let is_merged = matches!(target, Target::Log)
         && start.log_mode == LogMode::Merged

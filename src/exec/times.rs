@@ -3,22 +3,24 @@
 //!
 //! It is a list of records of 24 bytes, in the order of the log: where the part begins (8 bytes), when it was written
 //! (8, milliseconds since 1970), how long it is (7), and the stream (1); all little-endian. Parts of one stream that follow
-//! each other within moments share a record. What neap itself adds to a log has none.
+//! each other within moments share a record. What neap itself adds to a log has none. Of a log whose middle is left out the
+//! records speak of places as if nothing were; while its end goes round, theirs do so too.
 
+use super::log::{Ring, RingHeader, marks};
 use super::runner::Stream;
 use crate::base::Moment;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const RECORD: u64 = 24;
+pub(super) const RECORD: u64 = 24;
 /// Parts that were written within so many milliseconds share a record. Nobody reads faster.
 const TOGETHER: u64 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Record {
+pub(super) struct Record {
     begin: u64,
     at: u64,
     length: u64,
@@ -30,7 +32,7 @@ impl Record {
         self.begin + self.length
     }
 
-    fn bytes(&self) -> [u8; RECORD as usize] {
+    pub(super) fn bytes(&self) -> [u8; RECORD as usize] {
         let mut bytes = [0; RECORD as usize];
         bytes[..8].copy_from_slice(&self.begin.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.at.to_le_bytes());
@@ -39,7 +41,7 @@ impl Record {
         bytes
     }
 
-    fn parse(bytes: [u8; RECORD as usize]) -> Record {
+    pub(super) fn parse(bytes: [u8; RECORD as usize]) -> Record {
         let number = |from: usize| {
             let mut part = [0; 8];
             part.copy_from_slice(&bytes[from..from + 8]);
@@ -72,25 +74,91 @@ impl Stamps {
             Some(open) => open,
             none => none.insert(open(&self.path)?),
         };
-        match &mut self.last {
-            Some(last)
-                if last.stream == stream && last.end() == begin && at.saturating_sub(last.at) < TOGETHER =>
-            {
-                last.length += length;
-            }
-            last => {
-                *last = Some(Record { begin, at, length, stream });
-                *count += 1;
-            }
-        }
-        let Some(last) = &self.last else { return Ok(()) };
-        file.write_all_at(&last.bytes(), (*count - 1) * RECORD)
+        let part = Record { begin, at, length, stream };
+        let (record, is_new) = together(self.last, part);
+        *count += u64::from(is_new);
+        self.last = Some(record);
+        file.write_all_at(&record.bytes(), (*count - 1) * RECORD)
     }
+
+    /// So many bytes were added to the ring just now.
+    pub(super) fn note_in(
+        &mut self,
+        ring: &Ring,
+        header: &mut RingHeader,
+        length: u64,
+        stream: Stream,
+    ) -> io::Result<()> {
+        let end = header.end();
+        let part = Record { begin: end.saturating_sub(length), at: now(), length, stream };
+        let before = ring.records(header);
+        let (record, is_new) = together(self.last.filter(|_| !before.is_empty()), part);
+        self.last = Some(record);
+        ring.mark(header, if is_new { before.end } else { before.end - 1 }, &record)
+    }
+
+    /// Adds what the ring knows of its log from this place on, unless that was done before.
+    pub(super) fn take_over(&mut self, ring: &Ring, header: &RingHeader, from: u64) -> io::Result<()> {
+        let wanted = |record: &Record| record.end() > from;
+        let mut records =
+            ring.records(header).filter_map(|number| ring.record(header, number)).filter(wanted).peekable();
+        if records.peek().is_none() {
+            return Ok(());
+        }
+        let (file, count) = open(&self.path)?;
+        let last = count.checked_sub(1).map(|last| record_at(&file, last)).transpose()?;
+        let mut at = count * RECORD;
+        let mut out = io::BufWriter::new(Into(&file, &mut at));
+        for record in records.filter(|record| last.is_none_or(|last| record.begin > last.begin)) {
+            out.write_all(&record.bytes())?;
+        }
+        out.flush()
+    }
+
+    /// How large the list is.
+    pub(super) fn size(&self) -> u64 {
+        self.file.as_ref().map_or(0, |(_, count)| count * RECORD)
+    }
+}
+
+/// The record that a part goes into, and whether that is a new one.
+fn together(last: Option<Record>, part: Record) -> (Record, bool) {
+    match last {
+        Some(last)
+            if last.stream == part.stream
+                && last.end() == part.begin
+                && part.at.saturating_sub(last.at) < TOGETHER =>
+        {
+            (Record { length: last.length + part.length, ..last }, false)
+        }
+        Some(_) | None => (part, true),
+    }
+}
+
+/// Writes from a place of a file on.
+struct Into<'f>(&'f File, &'f mut u64);
+
+impl Write for Into<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.0.write_at(bytes, *self.1)?;
+        *self.1 += length as u64;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn record_at(file: &File, number: u64) -> io::Result<Record> {
+    let mut bytes = [0; RECORD as usize];
+    file.read_exact_at(&mut bytes, number * RECORD)?;
+    Ok(Record::parse(bytes))
 }
 
 fn open(path: &Path) -> io::Result<(File, u64)> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
     let file = options.open(path)?;
     let count = file.metadata()?.len() / RECORD;
     Ok((file, count))
@@ -103,7 +171,10 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
 /// assert_eq!(times.at(0), None, "nobody has noted anything there");
 /// ```
 #[derive(Debug, Default)]
-pub struct LogTimes(Option<File>);
+pub struct LogTimes {
+    file: Option<File>,
+    log: PathBuf,
+}
 
 /// When a part of a log was written, and to which stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +188,7 @@ pub struct LogMark {
 impl LogTimes {
     /// Those of this log. A log without any (of a function, or of a job that holds its log itself) has none to tell.
     pub fn beside(log: &Path) -> LogTimes {
-        LogTimes(File::open(path_of(log)).ok())
+        LogTimes { file: File::open(path_of(log)).ok(), log: log.into() }
     }
 
     /// Whether there is anything to tell.
@@ -125,27 +196,36 @@ impl LogTimes {
         self.count() == 0
     }
 
-    /// When the byte at this place of the log was written.
-    pub fn at(&self, offset: u64) -> Option<LogMark> {
-        let (mut low, mut high) = (0, self.count());
-        // The last record that begins at or before the place.
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.record(middle)?.begin <= offset { low = middle + 1 } else { high = middle }
-        }
-        let record = self.record(low.checked_sub(1)?)?;
-        (offset < record.end()).then_some(LogMark { at: Moment(record.at), stream: record.stream })
+    /// When the byte at this place of what was written was written.
+    pub fn at(&self, place: u64) -> Option<LogMark> {
+        let file = self.file.as_ref()?;
+        let noted = last_before(0..self.count(), place, |number| record_at(file, number).ok());
+        let record = noted.filter(|record| place < record.end()).or_else(|| marks(&self.log, place))?;
+        Some(LogMark { at: Moment(record.at), stream: record.stream })
     }
 
     fn count(&self) -> u64 {
-        self.0.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |about| about.len() / RECORD)
+        self.file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |about| about.len() / RECORD)
     }
+}
 
-    fn record(&self, number: u64) -> Option<Record> {
-        let mut bytes = [0; RECORD as usize];
-        self.0.as_ref()?.read_exact_at(&mut bytes, number * RECORD).ok()?;
-        Some(Record::parse(bytes))
+/// The last record that begins at or before the place.
+pub(super) fn last_before(
+    numbers: std::ops::Range<u64>,
+    place: u64,
+    record: impl Fn(u64) -> Option<Record>,
+) -> Option<Record> {
+    let (first, mut low, mut high) = (numbers.start, numbers.start, numbers.end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if record(middle)?.begin <= place { low = middle + 1 } else { high = middle }
     }
+    record(low.checked_sub(1).filter(|last| *last >= first)?)
+}
+
+/// Whether a record is about the byte at this place.
+pub(super) fn is_about(record: &Record, place: u64) -> bool {
+    record.begin <= place && place < record.end()
 }
 
 fn path_of(log: &Path) -> PathBuf {

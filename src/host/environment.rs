@@ -71,6 +71,7 @@ impl Inner {
                 stdout,
                 outputs: beside(self.log_of(run, attempt), OUTPUTS),
                 log_mode: leaf.log.mode,
+                log_size: leaf.log.max_size,
                 stall_timeout: leaf.stall_timeout,
                 process: Process { on_host_death: Some(self.on_death_of(run, leaf)), ..leaf.process.clone() },
             }))

@@ -1,7 +1,7 @@
 //! The API over a real socket.
 
 use crate::host::support::Project;
-use neap::api::{Cancel, Client, ClientError, HostInfo, Rest, RunInfo, RunState, serve};
+use neap::api::{Cancel, Client, ClientError, HostInfo, LogPart, Rest, RunInfo, RunState, serve};
 use neap::engine::Event;
 use neap::host::{Happening, Host, Mode, RunRequest};
 use std::os::unix::fs::PermissionsExt;
@@ -68,6 +68,29 @@ async fn a_run_is_submitted_followed_and_read_back() {
     assert!(seen.is_sorted_by(|a, b| a < b) && seen.len() >= 10, "{seen:?}");
     let host: HostInfo = up.client.get("/api/v1/host").await.unwrap();
     assert_eq!((host.runs, host.tasks, host.errors), (0, 1, 0));
+    up.down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_read_in_parts() {
+    let project =
+        Project::new().task("build", "steps: [ { id: a, run: echo hello }, { id: b, run: echo b } ]");
+    let up = Up::new(&project).await;
+    let run: RunInfo = up.client.post("/api/v1/runs", &RunRequest::new("build", "me")).await.unwrap();
+    let _: RunInfo = up.client.get(&format!("/api/v1/runs/{}/wait", run.id)).await.unwrap();
+    let path = |query: &str| format!("/api/v1/runs/{}/log{query}", run.id);
+    let part: LogPart = up.client.get(&path("?job=a&from=1&limit=3")).await.unwrap();
+    assert_eq!((&*part.text, part.next, part.end, part.is_over), ("ell", 4, 6, true));
+    let part: LogPart = up.client.get(&path("?job=a&last=4&attempt=1")).await.unwrap();
+    assert_eq!((&*part.text, part.from, part.next), ("llo\n", 2, 6));
+    for (query, status, words) in [
+        ("", 409, "which job? the run has 2"),
+        ("?job=c", 404, "no job `c`"),
+        ("?job=a&attempt=2", 404, "no log of it yet"),
+        ("?job=a&from=1&last=2", 400, "either `from` or `last`"),
+    ] {
+        refused(up.client.get(&path(query)).await, status, words);
+    }
     up.down().await;
 }
 

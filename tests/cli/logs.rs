@@ -55,3 +55,25 @@ fn lines_have_their_times() {
     assert!(at[0] <= between && between < at[1] && at[1] <= at[2], "{told}");
     assert_eq!(cli.neap(&["logs", "slow"]).stdout, "first\nsecond\nopen", "without -t it is the very log");
 }
+
+#[test]
+fn a_part_of_a_log_is_its_very_bytes() {
+    let cli = Cli::new().task("say", "run: printf 'one\\ntwo\\nthree'");
+    assert_eq!(cli.neap(&["run", "say"]).code, 0);
+    for (range, expected) in [
+        ("4..8", "two\n"),
+        ("8..", "three"),
+        ("..3", "one"),
+        ("-5", "three"),
+        ("20..", ""),
+        ("-1KiB", "one\ntwo\nthree"),
+    ] {
+        let told = cli.neap(&["logs", "say", "--bytes", range]);
+        assert_eq!((told.code, &*told.stdout), (0, expected), "{range}");
+    }
+    assert_eq!(cli.neap(&["logs", "say", "--bytes", "5"]).code, 2);
+    assert_eq!(cli.neap(&["logs", "say", "--bytes", "5..", "-f"]).code, 2);
+    let told = cli.neap(&["logs", "say", "--bytes", "-9", "--json"]).stdout;
+    let part: neap::api::LogPart = serde_json::from_str(&told).unwrap();
+    assert_eq!((&*part.text, part.from, part.is_over), ("two\nthree", 4, true));
+}

@@ -6,7 +6,7 @@
 
 use super::batch::{Batch, Host};
 use neap::api::RunInfo;
-use neap::engine::{Cause, Limit, Outcome};
+use neap::engine::{Cause, Exit, Limit, Outcome};
 use std::time::{Duration, Instant};
 
 /// Slow builds on busy machines get five times as long.
@@ -83,6 +83,44 @@ async fn a_writer_of_a_large_file() {
     offend("alone", &format!("exec: {words}\nlimits: {{ file_size: 1MiB }}\n"), cause.clone()).await;
     let shell = "run: |\n  dd if=/dev/zero of=big bs=64k count=400\n  echo not reached\nlimits: { file_size: 1MiB }\n";
     offend("shell", shell, cause).await;
+}
+
+/// Each attempt may have as much, dies soon after, and the log says why.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chatterbox() {
+    let cause = Cause::Limit { which: Limit::Output, most: 1_000_000 };
+    let endless = "run: yes chatter\nlimits: { output: 1MB }\n";
+    offend("endless", endless, cause.clone()).await;
+    offend(
+        "masked",
+        &format!("{endless}secrets: [{{ name: WORD, from: command, key: echo chat }}]\n"),
+        cause.clone(),
+    )
+    .await;
+    // It ends by itself before anybody can say that it is enough.
+    offend("quick", "run: head -c 1000001 /dev/zero\nlimits: { output: 1MB }\n", cause).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chatterbox_is_tried_again() {
+    let batch = Batch::empty("shim");
+    batch.task(
+        "again",
+        "run: |\n  test $NEAP_ATTEMPT -lt 3 || exec head -c 1000000 /dev/zero\n  yes chatter\nlimits: { output: 1MB }\nretry: { attempts: 3, delay: 10ms }\n",
+    );
+    let host = batch.serve().await;
+    let (run, _) = run(&host, "again").await;
+    assert_eq!(run.jobs[0].outcome, Some(Outcome::Succeeded), "exactly as much is not too much");
+    let exits: Vec<_> = run.jobs[0].attempts.iter().map(|attempt| attempt.exit.clone().unwrap()).collect();
+    let killed = Exit::Limit { which: Limit::Output, most: 1_000_000 };
+    assert_eq!(exits, [killed.clone(), killed, Exit::Code { code: 0 }]);
+    for attempt in &run.jobs[0].attempts[..2] {
+        let log = std::fs::read(&attempt.log).unwrap();
+        // Its pipe may have been full once more.
+        assert!((1_000_000..4_000_000).contains(&log.len()), "{}", log.len());
+        let said = b"\nneap: killed, because it wrote more than 976.6 KiB of output\n";
+        assert!(log.ends_with(said), "{}", log[log.len() - 200..].escape_ascii());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 //!
 //! The real program has the children; they are found by their name, which they cannot lose (`nasty.c`, `census`).
 //! `TRIALS=25 cargo test process:: -- --nocapture` is the long form. `CONTAINMENTS=group,shim` tries others than the ones
-//! below, `HOP_MICROS=300` lets the hoppers hop faster. What a job may do in masses is in `flood`; attempts that outlive
+//! below, `HOP_MICROS=300` lets the hoppers hop faster. What a job may do in masses is in `flood`, what is kept of what it says in `logs`; attempts that outlive
 //! their host are in `kept`, those that stand still in `frozen`, and what becomes of them without their shim in `supervisor`.
 
 mod batch;
@@ -13,6 +13,7 @@ mod frozen;
 mod given;
 mod kept;
 mod limits;
+mod logs;
 mod supervisor;
 mod tally;
 mod tree;

@@ -27,13 +27,13 @@ use super::output::{BUSY, DIM, Output, now, print};
 use crate::api::{RunInfo, RunState};
 use crate::base::RunId;
 use crate::engine::{Event, RunOutcome};
+use crate::exec::LogReader;
 use crate::host::Happening;
 use asker::{Asker, Typed};
 use board::Board;
 use reach::Source;
 use screen::Screen;
 use signals::Asked;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use taps::{Piece, Taps};
@@ -400,19 +400,11 @@ async fn ready(taps: &mut Option<Taps>) {
 /// So many lines of what failed are shown.
 const LINES: usize = 10;
 /// And they are looked for in so much of the end of the log.
-const END: u64 = 16 * 1024;
+const END: usize = 16 * 1024;
 
 /// The last lines of a log, fit for a terminal; none when it cannot be read.
 fn last_lines(log: &Path) -> Vec<String> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = std::fs::File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
-        let mut end = Vec::new();
-        file.take(END).read_to_end(&mut end)?;
-        Ok(end)
-    };
-    let end = read().unwrap_or_default();
+    let end = LogReader::open(log).and_then(|reader| reader.last(END)).unwrap_or_default();
     let text = String::from_utf8_lossy(&end);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LINES)..].iter().map(|line| neutral::line(line)).collect()

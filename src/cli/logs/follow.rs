@@ -4,7 +4,7 @@
 //! and without a host, so there is only one way to learn of it.
 
 use super::Wanted;
-use super::read::{Sink, Window, last_lines};
+use super::read::{Lines, Sink, Window, last_lines};
 use crate::api::RunInfo;
 use crate::base::RunId;
 use crate::cli::args;
@@ -14,11 +14,10 @@ use crate::cli::output::{BUSY, DIM, Output};
 use crate::cli::project::Project;
 use crate::cli::ps::holder;
 use crate::cli::see::See;
-use crate::exec::LogTimes;
+use crate::exec::{LogPiece, LogReader, LogTimes};
 use crate::watch::Watch;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -100,12 +99,14 @@ struct Follower<'l> {
 struct Place {
     times: LogTimes,
     offset: u64,
-    open: Vec<u8>,
+    lines: Lines,
+    /// What went to a program as it is does not end with a line end.
+    is_torn: bool,
 }
 
 impl Place {
     fn at(offset: u64) -> Place {
-        Place { times: LogTimes::default(), offset, open: Vec::new() }
+        Place { times: LogTimes::default(), offset, lines: Lines::at(offset), is_torn: false }
     }
 }
 
@@ -155,11 +156,11 @@ impl Follower<'_> {
     }
 
     fn read_one(&mut self, job: usize, path: &Path) -> io::Result<()> {
-        let mut file = File::open(path)?;
+        let reader = LogReader::open(path)?;
         let mut place = match self.files.remove(path) {
             Some(place) => place,
             None => match self.window.last.filter(|_| self.is_first) {
-                Some(last) => Place::at(last_lines(&mut file, last)?),
+                Some(last) => Place::at(last_lines(&reader, last)?),
                 None => Place::at(0),
             },
         };
@@ -167,60 +168,71 @@ impl Follower<'_> {
         if place.times.is_empty() {
             place.times = LogTimes::beside(path);
         }
-        file.seek(SeekFrom::Start(place.offset))?;
         let mut block = vec![0; 64 * 1024];
         loop {
-            let length = file.read(&mut block)?;
-            if length == 0 {
-                break;
+            let piece = match reader.read_at(place.offset, &mut block) {
+                // Whatever is written so fast wakes us again at once.
+                Err(error) if error.kind() == ErrorKind::TimedOut => break,
+                piece => piece?,
+            };
+            match piece {
+                LogPiece::Bytes(0) => break,
+                LogPiece::Bytes(length) => {
+                    // More is to come, and may be overwritten before it is read: that tears no line.
+                    let whole = memchr::memrchr(b'\n', &block[..length]).filter(|_| length == block.len());
+                    let length = whole.map_or(length, |newline| newline + 1);
+                    place.offset += length as u64;
+                    self.take(job, &mut place, &block[..length])?;
+                }
+                LogPiece::LeftOut { to, line } => self.skip(job, &mut place, to, &line)?,
             }
-            place.offset += length as u64;
-            self.take(job, &mut place, &block[..length])?;
         }
         self.files.insert(path.to_path_buf(), place);
         Ok(())
     }
 
     fn take(&mut self, job: usize, place: &mut Place, bytes: &[u8]) -> io::Result<()> {
-        if !self.has_names && self.window.takes_all() && place.open.is_empty() && !self.sink.has_times() {
+        if !self.has_names && self.window.takes_all() && !self.sink.has_times() {
             // One log to a program: the very bytes, at once.
+            place.is_torn = bytes.last() != Some(&b'\n');
             return self.sink.bytes(bytes);
         }
-        place.open.extend_from_slice(bytes);
-        let whole = memchr::memrchr(b'\n', &place.open).map_or(0, |newline| newline + 1);
-        // A line without an end must not fill the memory.
-        let whole = if whole == 0 && place.open.len() > 64 * 1024 { place.open.len() } else { whole };
-        let mut offset = place.offset - place.open.len() as u64;
-        let lines: Vec<u8> = place.open.drain(..whole).collect();
-        for line in lines.split_inclusive(|&byte| byte == b'\n') {
-            self.line(job, line, offset, &place.times)?;
-            offset += line.len() as u64;
+        let Place { lines, times, .. } = place;
+        lines.feed(bytes, |line, at| self.line(job, line, Some(at), times))
+    }
+
+    /// Says that something is not there any more.
+    fn skip(&mut self, job: usize, place: &mut Place, to: u64, line: &str) -> io::Result<()> {
+        let Place { lines, times, .. } = place;
+        lines.finish(true, |line, at| self.line(job, line, Some(at), times))?;
+        if std::mem::take(&mut place.is_torn) {
+            self.sink.bytes(b"\n")?;
         }
+        self.line(job, line.as_bytes(), None, &place.times)?;
+        (place.offset, place.lines) = (to, Lines::at(to));
         Ok(())
     }
 
-    fn line(&mut self, job: usize, line: &[u8], offset: u64, times: &LogTimes) -> io::Result<()> {
-        if !self.window.takes(line, offset, times) {
+    fn line(&mut self, job: usize, line: &[u8], place: Option<u64>, times: &LogTimes) -> io::Result<()> {
+        if !self.window.takes(line, place, times) {
             return Ok(());
         }
         if self.has_names {
             let name = &self.stems[job].1;
             self.sink.line(&format!("{BUSY}{name}{BUSY:#} {DIM}|{DIM:#} "))?;
         }
-        self.sink.stamp(offset, times, self.look)?;
+        self.sink.stamp(place, times, self.look)?;
         self.sink.bytes(line)
     }
 
     /// Prints the last lines of logs that do not end with a line end.
     fn finish(&mut self) -> io::Result<()> {
         let files = std::mem::take(&mut self.files);
-        for (path, place) in files.into_iter().filter(|(_, place)| !place.open.is_empty()) {
+        for (path, mut place) in files {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if let Some((job, _)) = self.which(&name) {
-                let (mut line, offset) = (place.open, place.offset);
-                let offset = offset - line.len() as u64;
-                line.push(b'\n');
-                self.line(job, &line, offset, &place.times)?;
+                let Place { lines, times, .. } = &mut place;
+                lines.finish(true, |line, at| self.line(job, line, Some(at), times))?;
             }
         }
         self.sink.flush()

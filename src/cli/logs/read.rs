@@ -4,10 +4,9 @@
 use crate::cli::args;
 use crate::cli::look::Look;
 use crate::cli::output::{DIM, is_hostile};
-use crate::exec::{LogMark, LogTimes, Stream};
+use crate::exec::{LogExtent, LogMark, LogPiece, LogReader, LogTimes, Stream};
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// What of a log is wanted.
@@ -27,8 +26,9 @@ impl Window {
     }
 
     /// Whether the line is wanted that begins at this place.
-    pub(super) fn takes(&self, line: &[u8], offset: u64, times: &LogTimes) -> bool {
-        let is_of_stream = || times.at(offset).is_some_and(|mark| mark.stream == Stream::Stderr);
+    pub(super) fn takes(&self, line: &[u8], place: Option<u64>, times: &LogTimes) -> bool {
+        let mark = || place.and_then(|place| times.at(place));
+        let is_of_stream = || mark().is_some_and(|mark| mark.stream == Stream::Stderr);
         let has_text = |text: &String| memchr::memmem::find(line, text.as_bytes()).is_some();
         self.grep.as_ref().is_none_or(has_text) && (!self.is_stderr_only || is_of_stream())
     }
@@ -40,7 +40,7 @@ impl Window {
 }
 
 /// A longer line is cut in pieces of this many bytes.
-const LINE: u64 = 64 * 1024;
+const LINE: usize = 64 * 1024;
 /// Steps in which the end of a file is searched for lines.
 const BLOCK: u64 = 64 * 1024;
 
@@ -62,11 +62,11 @@ impl Sink {
 
     /// What stands before the line that begins at this place: `03:14:31  ` for people, with `!` for standard error, and
     /// the whole moment for programs. Nothing in a log that has no times.
-    pub(super) fn stamp(&mut self, offset: u64, times: &LogTimes, look: &Look) -> io::Result<()> {
+    pub(super) fn stamp(&mut self, place: Option<u64>, times: &LogTimes, look: &Look) -> io::Result<()> {
         if !self.has_times || times.is_empty() {
             return Ok(());
         }
-        let mark = times.at(offset);
+        let mark = place.and_then(|place| times.at(place));
         let text = match (self.is_terminal, mark) {
             (false, Some(mark)) => format!("{} ", look.clock(mark.at)),
             (false, None) => format!("{:29} ", ""),
@@ -102,9 +102,9 @@ pub(super) fn print(path: &Path, window: &Window, look: &Look, sink: &mut Sink) 
     let times = LogTimes::beside(path);
     // A line that is too long comes in pieces.
     let mut is_begun = false;
-    each(path, window, &times, |line, offset| {
+    each(path, window, &times, |line, place| {
         if !std::mem::replace(&mut is_begun, !line.ends_with(b"\n")) {
-            sink.stamp(offset, &times, look)?;
+            sink.stamp(place, &times, look)?;
         }
         sink.bytes(line)
     })?;
@@ -122,76 +122,175 @@ pub(super) fn lines(path: &Path, window: &Window) -> io::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Gives each line that is wanted, and where it begins.
+/// Gives each line that is wanted, and where it begins; what neap says about a place that is left out is nowhere.
 fn each(
     path: &Path,
     window: &Window,
     times: &LogTimes,
-    mut take: impl FnMut(&[u8], u64) -> io::Result<()>,
+    mut take: impl FnMut(&[u8], Option<u64>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut file = File::open(path)?;
+    let reader = LogReader::open(path)?;
     if let Some(last) = window.last.filter(|_| window.takes_all()) {
-        let start = last_lines(&mut file, last)?;
-        return walk(file, start, take);
+        let start = last_lines(&reader, last)?;
+        return walk(&reader, start, take);
     }
-    let is_wanted = |line: &[u8], offset| window.takes(line, offset, times);
+    let is_wanted = |line: &[u8], place| window.takes(line, place, times);
     let Some(last) = window.last else {
         return walk(
-            file,
+            &reader,
             0,
-            |line, offset| if is_wanted(line, offset) { take(line, offset) } else { Ok(()) },
+            |line, place| if is_wanted(line, place) { take(line, place) } else { Ok(()) },
         );
     };
     let mut kept = VecDeque::new();
-    walk(file, 0, |line, offset| {
-        if is_wanted(line, offset) {
-            kept.push_back((line.to_vec(), offset));
+    walk(&reader, 0, |line, place| {
+        if is_wanted(line, place) {
+            kept.push_back((line.to_vec(), place));
             if kept.len() > last {
                 kept.pop_front();
             }
         }
         Ok(())
     })?;
-    kept.iter().try_for_each(|(line, offset)| take(line, *offset))
+    kept.iter().try_for_each(|(line, place)| take(line, *place))
 }
 
-fn walk(mut file: File, start: u64, mut take: impl FnMut(&[u8], u64) -> io::Result<()>) -> io::Result<()> {
-    file.seek(SeekFrom::Start(start))?;
-    let mut reader = BufReader::new(file);
-    let (mut line, mut offset) = (Vec::new(), start);
-    while reader.by_ref().take(LINE).read_until(b'\n', &mut line)? > 0 {
-        take(&line, offset)?;
-        offset += line.len() as u64;
-        line.clear();
+/// Gives the lines from a place on, up to what is there now.
+fn walk(
+    reader: &LogReader,
+    start: u64,
+    mut take: impl FnMut(&[u8], Option<u64>) -> io::Result<()>,
+) -> io::Result<()> {
+    let end = reader.extent()?.end;
+    let (mut place, mut lines, mut block) = (start, Lines::at(start), vec![0; BLOCK as usize]);
+    while place < end {
+        let most = usize::try_from(end - place).unwrap_or(usize::MAX).min(block.len());
+        match reader.read_at(place, &mut block[..most])? {
+            LogPiece::Bytes(0) => break,
+            LogPiece::Bytes(length) => {
+                place += length as u64;
+                lines.feed(&block[..length], |line, place| take(line, Some(place)))?;
+            }
+            LogPiece::LeftOut { to, line } => {
+                place = to;
+                lines.finish(true, |line, place| take(line, Some(place)))?;
+                take(line.as_bytes(), None)?;
+                lines = Lines::at(to);
+            }
+        }
     }
-    Ok(())
+    lines.finish(false, |line, place| take(line, Some(place)))
 }
 
-/// Where the last `count` lines of a file begin. Reads from the end, so the size of the file does not matter.
-pub(super) fn last_lines(file: &mut File, count: usize) -> io::Result<u64> {
-    let end = file.seek(SeekFrom::End(0))?;
+/// Puts lines together again.
+pub(super) struct Lines {
+    open: Vec<u8>,
+    place: u64,
+    is_torn: bool,
+}
+
+impl Lines {
+    /// What comes begins at this place.
+    pub(super) fn at(place: u64) -> Lines {
+        Lines { open: Vec::new(), place, is_torn: false }
+    }
+
+    /// Takes bytes, and gives each line that they complete and where it begins.
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        mut take: impl FnMut(&[u8], u64) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.open.extend_from_slice(bytes);
+        let whole = memchr::memrchr(b'\n', &self.open).map_or(0, |newline| newline + 1);
+        // A line without an end must not fill the memory.
+        let is_long = self.open.len() - whole >= LINE;
+        let whole = if is_long { self.open.len() } else { whole };
+        for line in self.open[..whole].split_inclusive(|&byte| byte == b'\n') {
+            for part in line.chunks(LINE) {
+                take(part, self.place)?;
+                self.place += part.len() as u64;
+            }
+            self.is_torn = !line.ends_with(b"\n");
+        }
+        self.open.drain(..whole);
+        Ok(())
+    }
+
+    /// Gives what is left, if wanted with an end.
+    pub(super) fn finish(
+        &mut self,
+        with_end: bool,
+        mut take: impl FnMut(&[u8], u64) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if with_end && (self.is_torn || !self.open.is_empty()) {
+            self.open.push(b'\n');
+        }
+        self.is_torn = false;
+        let open = std::mem::take(&mut self.open);
+        if open.is_empty() { Ok(()) } else { take(&open, self.place) }
+    }
+}
+
+/// Where the last `count` lines of a log begin. Reads from the end, so its size does not matter.
+pub(super) fn last_lines(reader: &LogReader, count: usize) -> io::Result<u64> {
+    let LogExtent { head, tail, end } = reader.extent()?;
+    if count == 0 {
+        return Ok(end);
+    }
     let mut left = count;
+    if tail > head {
+        if let Some(place) = last_lines_in(reader, tail, end, &mut left)? {
+            return Ok(place);
+        }
+        // Its first line begins behind none, and what is left out has a line as well.
+        for place in [tail, head] {
+            if left <= 1 {
+                return Ok(place);
+            }
+            left -= 1;
+        }
+    }
+    Ok(last_lines_in(reader, 0, head, &mut left)?.unwrap_or(0))
+}
+
+/// The same between two places; `None` when there are fewer.
+fn last_lines_in(reader: &LogReader, from: u64, end: u64, left: &mut usize) -> io::Result<Option<u64>> {
     let mut at = end;
-    let mut block = Vec::new();
-    while at > 0 {
-        let start = at.saturating_sub(BLOCK);
-        file.seek(SeekFrom::Start(start))?;
-        block.clear();
-        Read::by_ref(file).take(at - start).read_to_end(&mut block)?;
-        for newline in memchr::memrchr_iter(b'\n', &block) {
+    let mut block = vec![0; BLOCK as usize];
+    while at > from {
+        let start = at.saturating_sub(BLOCK).max(from);
+        let block = &mut block[..(at - start) as usize];
+        if let Some(gone) = fill(reader, start, block)? {
+            return Ok(Some(gone));
+        }
+        for newline in memchr::memrchr_iter(b'\n', block) {
             let behind = start + newline as u64 + 1;
             // The newline of the very last line ends it and begins no other.
             if behind == end {
                 continue;
             }
-            if left <= 1 {
-                return Ok(if count == 0 { end } else { behind });
+            if *left <= 1 {
+                return Ok(Some(behind));
             }
-            left -= 1;
+            *left -= 1;
         }
         at = start;
     }
-    Ok(if count == 0 { end } else { 0 })
+    Ok(None)
+}
+
+/// Reads all of it, or says where that begins which has not gone in the meantime.
+fn fill(reader: &LogReader, start: u64, into: &mut [u8]) -> io::Result<Option<u64>> {
+    let mut filled = 0;
+    while filled < into.len() {
+        match reader.read_at(start + filled as u64, &mut into[filled..])? {
+            LogPiece::Bytes(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            LogPiece::Bytes(length) => filled += length,
+            LogPiece::LeftOut { to, .. } => return Ok(Some(to)),
+        }
+    }
+    Ok(None)
 }
 
 /// What a terminal may be trusted with: letters, tabs, line ends and colours. Everything else that would move the

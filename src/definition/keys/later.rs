@@ -37,17 +37,12 @@ pub(super) const RETRY: &[Later] = &[
     later("budget", "How many tries a stretch of time may have."),
 ];
 
-/// Of `limits`.
-pub(super) const LIMITS: &[Later] =
-    &[until("output", "How much it may write to its log.", "send it through `head -c` in the script")];
-
 /// Of `stop`.
 pub(super) const STOP: &[Later] =
     &[until("command", "A command that asks it to stop.", "use a signal that the program understands")];
 
 /// Of `log`.
 pub(super) const LOG: &[Later] = &[
-    later("max_size", "How large a log becomes; of what is too much the middle is left out."),
     later("keep", "How many logs are kept."),
     until("mask", "What else is kept out of the log.", "use `secrets`, whose values are masked"),
 ];

@@ -1,6 +1,6 @@
 //! What the process of a job is given, and how it is held.
 
-use super::{Key, Object, Places, Shape, Special, Subject, later};
+use super::{Key, Object, Places, Shape, Special, Subject};
 use crate::definition::process::{ON_HOST_DEATH, ON_LEAK};
 
 pub(super) const SUBJECT: Subject = Subject {
@@ -59,11 +59,11 @@ pub(super) const SUBJECT: Subject = Subject {
             .at(Places::JOBS)
             .without("what the host may use")
             .more(
-                "A job that wants more memory, more processes or a larger file is killed, and its cause is `limit`. How each is \
+                "A job that wants more memory, more processes or a larger file, or writes too much, is killed, and its cause is `limit`. How each is \
                  enforced depends on the machine; [processes](processes.md) says how. Of several places the nearest counts \
                  for each limit. Takes a supervisor.",
             )
-            .example("run: ./import\nlimits: { memory: 512MiB, pids: 100, cpu: 1.5, nofile: 256, file_size: 2GiB }\n"),
+            .example("run: ./import\nlimits: { memory: 512MiB, pids: 100, cpu: 1.5, nofile: 256, file_size: 2GiB, output: 100MB }\n"),
     ],
 };
 
@@ -82,9 +82,10 @@ pub(in crate::definition) const LIMITS: Object = Object::new(
             .more("Who wants more is told so by the system, and goes on."),
         Key::new("file_size", Shape::Special(&SIZE), "Size of each file that it writes, its log too where that is not read by neap.")
             .more("Who writes more gets SIGXFSZ."),
+        Key::new("output", Shape::Special(&SIZE), "Output of an attempt, standard output and standard error together.")
+            .more("Who writes more is killed. What goes down a pipe to another job does not count."),
     ],
-)
-.later(later::LIMITS);
+);
 
 pub(super) const SIZE: Special = Special {
     what: "a size",

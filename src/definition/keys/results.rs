@@ -2,6 +2,7 @@
 
 use super::environment::TYPE;
 use super::later;
+use super::process::SIZE;
 use super::{Bond, Key, Names, Object, Places, Shape, Subject};
 use crate::definition::log::MODES;
 
@@ -73,9 +74,18 @@ pub(in crate::definition) const OUTPUT: Object = Object::new(
 pub(in crate::definition) const LOG: Object = Object::new(
     "log",
     "how it is written",
-    &[Key::new("mode", Shape::Words(MODES), "How standard output and standard error come into the log.")
-        .default("merged")
-        .more("With `separate`, `neap logs --stderr` shows only the one.")],
+    &[
+        Key::new("mode", Shape::Words(MODES), "How standard output and standard error come into the log.")
+            .default("merged")
+            .more("With `separate`, `neap logs --stderr` shows only the one."),
+        Key::new("max_size", Shape::Special(&SIZE), "How large it becomes.")
+            .default("256MiB")
+            .more(
+                "From 64 KiB to 1 TiB. Of what is too much the middle is left out: the first half of the size is kept and \
+                 the last, cut at line ends, and a line of neap between them says how much is missing. The job does not notice.",
+            )
+            .example("run: ./noisy\nlog: { max_size: 10MB }\n"),
+    ],
 )
 .later(later::LOG);
 

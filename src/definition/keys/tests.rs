@@ -357,6 +357,7 @@ const UNSEEN_FILES: &[(&str, &str)] = &[
     ("name-dependency", "a dependency may also be written with a name that somebody made up"),
     ("fix-uses-task-blank", "names behind `task:` have no pattern"),
     ("nul", "a pattern against it would stand at every text"),
+    ("log-large", "sizes are not compared with each other"),
     ("limits-small", "sizes are not compared with each other"),
     ("turns-expression", "expressions have no pattern"),
     ("turns-late", "expressions have no pattern"),

@@ -3,6 +3,7 @@
 use super::talk::Talk;
 use super::wire::Ending;
 use crate::base::AttemptId;
+use crate::exec::log::mend;
 use crate::exec::orders::Order;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use std::fs::File;
@@ -38,6 +39,9 @@ pub(in crate::exec) async fn adopt(attempt: AttemptId, log: &Path) -> Adopted {
             if let Ok((_, _, door)) = door_of(attempt, log) {
                 let _ = std::fs::remove_file(door);
             }
+            let path = log.to_path_buf();
+            // A writer that was killed could not join the two ends of its log. Until somebody does, it can be read as well.
+            let _ = tokio::task::spawn_blocking(move || mend(&path)).await;
             return take_end(log).map_or(Adopted::Gone, Adopted::Ended);
         }
         if let Ok(socket) = knock(attempt, log).await {

@@ -14,7 +14,7 @@ use super::tree::{self, Member};
 use super::wire::{Ending, Errand, Frames, ToHost, ToShim};
 use crate::base::AttemptId;
 use crate::definition::{self, OnHostDeath, OnLeak, Stop};
-use crate::engine::Exit;
+use crate::engine::{Exit, Limit};
 use crate::exec::backlog::Backlog;
 use crate::exec::birth::Birth;
 use crate::exec::output::LAST_WORDS;
@@ -80,6 +80,7 @@ pub(super) fn attend(mut socket: UnixStream, pipes: Vec<OwnedFd>, signals: Signa
         order: Order::GoOn,
         backlog: Backlog::default(),
         pump: None,
+        written: 0,
         leader: None,
         life: None,
         rest: Rest::Nothing,
@@ -153,6 +154,8 @@ struct Attendant {
     order: Order,
     backlog: Backlog,
     pump: Option<Pump>,
+    /// Bytes that came through the pump, once that is gone.
+    written: u64,
     leader: Option<Leader>,
     /// While it may not be silent for ever.
     life: Option<Life>,
@@ -177,7 +180,10 @@ impl Attendant {
         let leader = self.leader.take();
         let usage = leader.as_ref().map(|leader| of_children(leader.pid));
         let exit = leader.and_then(|leader| leader.ended).map_or(Exit::Lost, |(status, _)| to_exit(status));
-        let exit = self.guard.judge(exit);
+        let exit = self.guard.judge(exit, self.written);
+        if let Exit::Limit { which: Limit::Output, most } = exit {
+            let _ = note(&start.log, &format!("neap: killed, because it {}", Limit::Output.words(most)));
+        }
         if left_over > 0 {
             let plural = if left_over == 1 { "process" } else { "processes" };
             // Whoever looks for a reason finds the number in the record as well.
@@ -228,7 +234,8 @@ impl Attendant {
                 self.rest = Rest::LetGo;
                 break;
             }
-            if self.guard.look(now, own_pid()) {
+            let written = self.written();
+            if self.guard.look(now, own_pid(), written) {
                 self.order = Order::Kill;
             }
             if killing.is_none() && self.end_of_patience(now).is_some_and(|until| until <= now) {
@@ -267,7 +274,7 @@ impl Attendant {
         if self.next_look().is_none_or(|next| now < next) {
             return;
         }
-        let output = self.pump.as_ref().map_or(0, Pump::total);
+        let output = self.written();
         if self.life.as_mut().is_some_and(|life| life.is_stalled(now, own_pid(), output)) {
             self.say(&ToHost::Stalled);
         }
@@ -310,10 +317,13 @@ impl Attendant {
         }
     }
 
-    fn tell_stuck(&self, left: &[Member]) {
+    fn tell_stuck(&mut self, left: &[Member]) {
         let pids: Vec<String> = left.iter().map(|member| member.pid.to_string()).collect();
         let text = format!("neap: these processes did not die of SIGKILL: {}", pids.join(", "));
-        let _ = note(&self.log, &text);
+        match &mut self.pump {
+            Some(pump) => pump.note(&text),
+            None => _ = note(&self.log, &text),
+        }
     }
 
     /// Reads what is left in the pipes, and listens a moment to whoever outside the attempt holds them open.
@@ -328,6 +338,7 @@ impl Attendant {
             }
             self.wait(Some(until - now));
         }
+        self.written = self.written();
         if let Some(pump) = self.pump.take() {
             pump.finish(&mut |line| self.backlog.push(line));
         }
@@ -391,6 +402,11 @@ impl Attendant {
         }
         self.pump_on();
         self.hear()
+    }
+
+    /// How much the attempt has written so far.
+    fn written(&self) -> u64 {
+        self.pump.as_ref().map_or(self.written, Pump::total)
     }
 
     fn pump_on(&mut self) {

@@ -55,8 +55,10 @@ impl Guard {
         self.is_watching().then(|| self.next.saturating_duration_since(now))
     }
 
-    /// Looks at all that descends from `root`, if it is time. `true` when it has wanted too much.
-    pub(super) fn look(&mut self, now: Instant, root: u32) -> bool {
+    /// Looks at all that descends from `root`, if it is time. `written` is how much all of that has written so far. `true`
+    /// when it has wanted too much.
+    pub(super) fn look(&mut self, now: Instant, root: u32, written: u64) -> bool {
+        self.breach = self.breach.or_else(|| self.of_output(written));
         if self.is_watching() && self.next <= now {
             self.breach = self.in_groups().or_else(|| self.in_tree(root));
             let done = Instant::now();
@@ -66,9 +68,10 @@ impl Guard {
     }
 
     /// How the attempt ended, now that nothing of it is left.
-    pub(super) fn judge(&mut self, exit: Exit) -> Exit {
+    pub(super) fn judge(&mut self, exit: Exit, written: u64) -> Exit {
         // It may have ended between two looks, or before the first.
-        let breach = self.breach.or_else(|| self.in_groups()).or_else(|| self.of_itself(&exit));
+        let late = || self.in_groups().or_else(|| self.of_itself(&exit)).or_else(|| self.of_output(written));
+        let breach = self.breach.or_else(late);
         breach.map_or(exit, |(which, most)| Exit::Limit { which, most })
     }
 
@@ -101,6 +104,11 @@ impl Guard {
         let shares =
             || tree.iter().map(|pid| share(*pid).unwrap_or_else(|| procfs::resident(*pid))).sum::<u64>();
         memory.filter(|most| resident() > *most && shares() > *most).map(|most| (Limit::Memory, most))
+    }
+
+    /// What came through the pipes.
+    fn of_output(&self, written: u64) -> Option<(Limit, u64)> {
+        self.limits.output.filter(|most| written > *most).map(|most| (Limit::Output, most))
     }
 
     /// What its own end says. A shell whose command got the signal ends with the code for that.

@@ -47,6 +47,11 @@ impl Pump {
         }
     }
 
+    /// Adds a line of ours to the log.
+    pub(super) fn note(&mut self, text: &str) {
+        self.flow.note(text);
+    }
+
     /// Nothing comes any more, or nobody cares.
     pub(super) fn finish(mut self, emit: &mut impl FnMut(Line)) {
         self.flow.finish(emit);

@@ -79,6 +79,7 @@ impl Bench {
             stdout: Stdout::Log,
             outputs: self.path(&format!("{number}.outputs")),
             log_mode: LogMode::Merged,
+            log_size: None,
             stall_timeout: None,
             process: Process::default(),
         }

@@ -194,6 +194,7 @@ fn attempts() -> Vec<Event> {
         Exit::Limit { which: Limit::Memory, most: 64 << 20 },
         Exit::Limit { which: Limit::Processes, most: 50 },
         Exit::Limit { which: Limit::FileSize, most: 4096 },
+        Exit::Limit { which: Limit::Output, most: 10_000_000 },
     ];
     let end = |(number, exit)| Event::AttemptEnded {
         attempt: attempt(number),
