@@ -173,10 +173,9 @@ impl Engine {
             return self.failed_cell(parent).or_else(|| self.in_vain(parent));
         }
         let has_gone = |dependant: &&Dependant| {
-            let (rule, state) = (run.leaf(dependant.job).rule, &run.jobs[dependant.job as usize]);
-            matches!(rule, Rule::Join { cancel_rest: true, .. })
-                && state.phase != Phase::Done(Outcome::Skipped { why: Skip::Reused })
-                && verdict(rule, state.tally()) == Verdict::Go
+            // One that ended without having gone has ended nothing.
+            matches!(run.leaf(dependant.job).rule, Rule::Join { cancel_rest: true, .. })
+                && run.jobs[dependant.job as usize].ready.is_some()
                 && run.judged(job.index, dependant.when).is_none()
         };
         run.dependants()[job.index as usize].iter().find(has_gone).map(|dependant| dependant.job)

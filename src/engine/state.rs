@@ -164,6 +164,8 @@ pub struct Job {
     pub since: Moment,
     /// Until when it may wait in the queue. Derived from when it came there.
     pub queued_until: Option<Moment>,
+    /// When all it needs was there, and it was let go. Derived.
+    pub ready: Option<Moment>,
     /// When its first attempt started.
     pub started: Option<Moment>,
     /// What was found out about it before it started.
@@ -705,6 +707,9 @@ impl State {
         );
         job.since = at;
         let last = std::mem::replace(&mut job.phase, next.clone());
+        if last == Phase::Waiting && !next.is_done() {
+            job.ready = Some(at);
+        }
         if last == Phase::Queued {
             self.stop_waiting(id);
         }
@@ -820,6 +825,7 @@ impl Job {
             owed: Vec::new(),
             since: at,
             queued_until: None,
+            ready: None,
             started: None,
             prepared: None,
             outputs: None,

@@ -489,3 +489,36 @@ fn a_join_that_was_done_in_an_earlier_run_ends_nothing() {
         ",
     );
 }
+
+/// A join that nobody needed any more before it could go has ended nothing, whatever its other needs come to.
+#[test]
+fn a_join_that_never_went_ends_nothing() {
+    let jobs: &[(&str, &[u32])] =
+        &[("x", &[]), ("y", &[]), ("z", &[]), ("never", &[0, 1]), ("join", &[3, 2])];
+    let mut story = Story::new(3, jobs).rule(3, FIRST).rule(4, FIRST);
+    story.leaf(0).retry = Retry { attempts: 2, ..Retry::default() };
+    story.at(0).submit();
+    story.at(1).ends("z.1", code(0));
+    story.at(2).ends("y.1", code(0));
+    story.at(3).ends("x.1", code(1));
+    story.check(
+        "
+        @0  run created
+            x queued
+            y queued
+            z queued
+            x.1 started                          -> start x.1
+            y.1 started                          -> start y.1
+            z.1 started                          -> start z.1
+        @1  z.1 ended: exit 0
+            z finished: succeeded
+            join queued
+            never finished: skipped, not needed after join
+            join.1 started                       -> start join.1
+        @2  y.1 ended: exit 0
+            y finished: succeeded
+        @3  x.1 ended: exit 1
+            x tries again @1003
+        ",
+    );
+}
