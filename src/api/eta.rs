@@ -8,7 +8,7 @@ use crate::engine::{Phase, Run, RunPhase};
 use crate::store::Usuals;
 
 /// How long until the run ends; `None` when it rests, or when something in it was never seen to succeed.
-pub(super) fn remaining(run: &Run, usuals: &Usuals, slots: usize, now: Moment) -> Option<Millis> {
+pub(crate) fn remaining(run: &Run, usuals: &Usuals, slots: usize, now: Moment) -> Option<Millis> {
     if !matches!(run.phase, RunPhase::Going) {
         return None;
     }

@@ -23,6 +23,7 @@ mod why;
 
 pub use ahead::{AheadFull, AheadInfo, AheadRun};
 pub use client::{Client, ClientError, Events};
+pub(crate) use eta::remaining;
 pub use hooks::serve_hooks;
 pub use left_out::LeftOutInfo;
 pub(crate) use many::WORDS as MANY;

@@ -1,6 +1,7 @@
 //! What is known of one run while it goes on: the engine's own fold of its events, and what each of them tells people.
 //! Pure: events in, notes out.
 
+use crate::api::remaining;
 use crate::base::{AttemptId, Millis, Moment, RunId};
 use crate::definition::Action;
 use crate::engine::{
@@ -8,6 +9,7 @@ use crate::engine::{
 };
 use crate::host::{Happening, Progress};
 use crate::plan::Plan;
+use crate::store::Usuals;
 use std::sync::Arc;
 
 /// One run.
@@ -24,6 +26,8 @@ pub(crate) struct Board {
     cancelled: Option<(Author, Option<String>)>,
     done: usize,
     end: Option<RunOutcome>,
+    /// How long its jobs usually take, and how many of them go on at once.
+    usual: Option<(Usuals, usize)>,
 }
 
 /// What the state of a job does not keep, and people want to see.
@@ -93,8 +97,21 @@ impl Board {
             cancelled: None,
             done: 0,
             end: None,
+            usual: None,
             plan,
         }
+    }
+
+    /// The same run, of which it is known how long its jobs usually take, and how many of them go on at once.
+    pub(crate) fn with_usual(mut self, usuals: Usuals, slots: usize) -> Board {
+        self.usual = Some((usuals, slots));
+        self
+    }
+
+    /// How long it will still take, when that can be told.
+    pub(crate) fn remaining(&self, now: Moment) -> Option<Millis> {
+        let (usuals, slots) = self.usual.as_ref()?;
+        remaining(self.state.runs.get(&self.run)?, usuals, *slots, now)
     }
 
     /// Takes what happened into account, and says what is worth telling.

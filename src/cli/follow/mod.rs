@@ -125,6 +125,10 @@ async fn to_the_end(
         Show::Failed | Show::Prefix | Show::Quiet => Face::Lines,
     };
     let board = Board::new(run, number, plan);
+    let board = match face {
+        Face::Terminal(_) => reach.foresee(board).await,
+        Face::Lines | Face::Nowhere => board,
+    };
     let asker = Asker::default();
     let mut follower =
         Follower { reach, board, face, show, taps, asker, asked: Asked::Not, wish: None, output };

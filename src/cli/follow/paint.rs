@@ -233,6 +233,12 @@ fn footer(board: &Board, now: Moment, asked: Asked, columns: usize) -> String {
     let elapsed =
         format!("   {} elapsed   {}/{} done", clock(now - board.created), board.done(), board.total());
     let strip = Strip::new(columns).add(Style::new(), &elapsed);
+    // What is nearly over needs no forecast.
+    let left = board.remaining(now).filter(|left| left.0 >= 1000);
+    let strip = match left {
+        Some(left) => strip.add(DIM, &format!("   about {} to go", clock(left))),
+        None => strip,
+    };
     let strip = match board.pause() {
         Some(pause) => strip.add(ODD, &format!("   held {}", who(&pause.by, pause.reason.as_deref()))),
         None => strip,
@@ -290,7 +296,7 @@ mod tests {
     use crate::host::{Happening, Progress};
     use crate::plan::Plan;
     use crate::schedule::Zone;
-    use crate::store::Seq;
+    use crate::store::{Seq, Usual, Usuals};
     use std::sync::Arc;
 
     const RUN: RunId = RunId(7);
@@ -333,6 +339,20 @@ mod tests {
 
     fn plain(lines: Vec<String>) -> String {
         anstream::adapter::strip_str(&lines.join("\n")).to_string()
+    }
+
+    /// Two jobs in a row, of which the first has had 4 of its usual 10 s.
+    #[test]
+    fn a_block_says_how_long_it_still_takes_when_that_is_known() {
+        let yaml = "steps: [{ id: a, run: ls }, { id: b, run: ls }]";
+        let usual =
+            |name: &str, ms: u64| (TaskName::new(name).unwrap(), Usual::of(vec![Millis(ms)]).unwrap());
+        let jobs = [usual("p/a", 10_000), usual("p/b", 5_000)].into();
+        let board = board(yaml, started(0, 1000)).with_usual(Usuals { run: None, jobs }, 2);
+        let text = plain(block(&board, Moment(5000), Asked::Not, (100, 24)));
+        assert!(text.ends_with("   0:05 elapsed   0/2 done   about 0:11 to go   Ctrl-C: cancel"), "{text}");
+        let text = plain(block(&board, Moment(15_000), Asked::Not, (100, 24)));
+        assert!(!text.contains("to go"), "what takes longer than ever is foreseen by nobody: {text}");
     }
 
     #[test]

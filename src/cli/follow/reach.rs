@@ -3,7 +3,8 @@
 use super::super::error::{Failure, OURSELVES};
 use super::super::output::{now, whoami};
 use super::super::project::Project;
-use crate::api::{Cancel, Client, Events, Follow, RetryRequest, RunInfo, Sight};
+use super::board::Board;
+use crate::api::{Cancel, Client, Events, Follow, HostInfo, RetryRequest, RunInfo, Sight};
 use crate::base::RunId;
 use crate::engine::Author;
 use crate::host::{
@@ -164,6 +165,22 @@ impl Reach {
         let row = history.run(run)?;
         let row = row.ok_or_else(|| Failure::new(OURSELVES, format!("there is no run {run}")))?;
         Ok((row.number, history.plan(&row.plan)?))
+    }
+
+    /// The board, with how long the jobs of the run usually take. Nobody waits for that in vain: what cannot be learned is not
+    /// shown.
+    pub(crate) async fn foresee(&self, board: Board) -> Board {
+        let slots = match self {
+            Reach::Up { client, .. } => {
+                client.get::<HostInfo>("/api/v1/host").await.ok().map(|host| host.slots)
+            }
+            Reach::Own(host) => Some(host.slots()),
+        };
+        let usuals = self.history().ok().and_then(|history| history.usual(&board.plan.task).ok());
+        match (usuals, slots) {
+            (Some(usuals), Some(slots)) => board.with_usual(usuals, slots),
+            (Some(_), None) | (None, _) => board,
+        }
     }
 
     /// The shortest beginning of a run's id, from three letters on, that means no other run.
