@@ -457,6 +457,8 @@ pub struct Timetable {
     pub firing: Firing,
     /// `false` keeps it in the file without effect.
     pub enabled: bool,
+    /// Which it is among the entries of the task with the same time, from 0. They may have other parameters, or other bounds.
+    pub twin: u32,
 }
 
 /// One declared parameter.

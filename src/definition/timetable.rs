@@ -20,7 +20,7 @@ use super::values;
 use crate::base::Moment;
 use crate::schedule::{CronError, Occasion, Schedule, Zone};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::ops::Range;
 use times::Times;
 
@@ -76,9 +76,44 @@ pub(super) fn timetables(
         checker.report(finding.help("let fewer schedules do it, or give the task fewer parameters"));
         return Vec::new();
     }
-    let found: Vec<_> = items.iter().filter_map(|item| timetable(checker, item, common, &path)).collect();
+    let before = checker.findings.len();
+    let mut found: Vec<_> = items.iter().filter_map(|item| timetable(checker, item, common, &path)).collect();
+    tell_apart(&mut found);
+    // Where something else is wrong with an entry, it may be what would set it apart.
+    if checker.findings.len() == before {
+        refuse_doubles(checker, &found);
+    }
     refuse_same_hooks(checker, &found);
     found
+}
+
+/// Entries with the same time are schedules of their own.
+fn tell_apart(found: &mut [(Timetable, Range<usize>)]) {
+    let mut twins: HashMap<String, u32> = HashMap::new();
+    for (timetable, _) in found {
+        let schedule = &timetable.schedule;
+        let twin = twins.entry(format!("{schedule} {:?}", schedule.zone())).or_default();
+        timetable.twin = *twin;
+        *twin += 1;
+    }
+}
+
+/// Those that are the same altogether are a mistake.
+fn refuse_doubles(checker: &mut Checker, found: &[(Timetable, Range<usize>)]) {
+    let mut first: HashMap<String, Range<usize>> = HashMap::new();
+    let timed = found.iter().filter(|(timetable, _)| timetable.token.is_none());
+    for (Timetable { schedule, params, .. }, place) in timed {
+        // All of it in a text, because a file may have thousands and each must be looked up.
+        match first.entry(format!("{schedule:?} {params:?}")) {
+            hash_map::Entry::Vacant(free) => _ = free.insert(place.clone()),
+            hash_map::Entry::Occupied(first) => {
+                let message = "the same schedule stands here twice";
+                let finding = Finding::new(Code::E0137, place.clone(), message, "the second one");
+                let finding = finding.also(first.get().clone(), "the first one");
+                checker.report(finding.help("leave one out, or give them different `params`"));
+            }
+        }
+    }
 }
 
 /// Two hooks with one token: nobody could say which of them is called.
@@ -115,7 +150,7 @@ fn timetable(
         let params = bind(checker, None, &item.span, (common, false));
         let firing = common.firing.clone();
         let timetable =
-            Timetable { schedule: schedule?, params: params?, token: None, firing, enabled: true };
+            Timetable { schedule: schedule?, params: params?, token: None, firing, enabled: true, twin: 0 };
         return Some((timetable, item.span.clone()));
     }
     let mut entry = Entry {
@@ -243,7 +278,7 @@ impl Entry<'_> {
             // A slot that is left out comes again. A file does not, nor does every caller.
             firing.overlap = Overlap::QueueAll;
         }
-        Some(Timetable { schedule, params: params?, token, firing, enabled: self.enabled? })
+        Some(Timetable { schedule, params: params?, token, firing, enabled: self.enabled?, twin: 0 })
     }
 }
 

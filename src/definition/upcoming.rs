@@ -5,10 +5,12 @@ use crate::base::{Millis, Moment, TaskName};
 use crate::schedule::jitter;
 
 impl Timetable {
-    /// Its name for ever: `nightly: 13 3 * * * (Europe/Berlin)`.
+    /// Its name for ever: `nightly: 13 3 * * * (Europe/Berlin)`, with ` #2` behind it for the second such entry of the task.
     pub fn key(&self, task: &TaskName) -> String {
         let zone = self.schedule.zone().map(|zone| format!(" ({})", zone.name())).unwrap_or_default();
-        format!("{task}: {}{zone}", self.schedule)
+        // The first one keeps its name when others come.
+        let twin = if self.twin > 0 { format!(" #{}", self.twin + 1) } else { String::new() };
+        format!("{task}: {}{zone}{twin}", self.schedule)
     }
 
     /// In words: `daily at 03:13 (Europe/Berlin), up to 5m later`.

@@ -175,3 +175,21 @@ async fn reloaded(feed: &mut neap::host::Feed, host: &Host, is_so: impl Fn(&Host
         .await
         .expect("the change was not taken over");
 }
+
+/// They differ in their parameters alone: each fires, and neither stands in for the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_with_the_same_time_are_schedules_of_their_own() {
+    let project = Project::new().task(
+        "sync",
+        "
+        params: { region: eu }
+        overlap: allow
+        schedule: [{ event: startup }, { event: startup, params: { region: us } }]
+        run: 'touch synced-$PARAM_REGION'
+        ",
+    );
+    let host = project.open(Mode::Serve).await;
+    project.wait_for("synced-eu").await;
+    project.wait_for("synced-us").await;
+    host.shutdown().await;
+}
