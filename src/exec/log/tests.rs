@@ -60,6 +60,15 @@ impl Scene {
         }
     }
 
+    /// Everything that can be read is what was written there.
+    #[track_caller]
+    fn check_rest(&self) {
+        for (place, part) in self.read().0 {
+            let from = place as usize;
+            assert!(self.all[from..from + part.len()] == part[..], "at {place}");
+        }
+    }
+
     /// Everything that can be read is what was written there, and what is said about the rest is true.
     #[track_caller]
     fn check(&self) -> Vec<(u64, Vec<u8>)> {
@@ -273,4 +282,24 @@ fn a_reader_is_never_given_what_is_just_being_overwritten() {
     scene.writer.write(&lines(16 + 999 * 20_016, 1000), Stream::Stdout).unwrap();
     scene.writer.close().unwrap();
     println!("{} gaps", reading.join().unwrap());
+}
+
+/// What was to be overwritten is not there any more, and nothing is there instead.
+#[test]
+fn a_writer_may_die_between_saying_what_it_writes_and_writing_it() {
+    for length in [100, MOST / 2, MOST, 20 * MOST] {
+        let mut scene = Scene::new();
+        lines(0, 20_000).chunks(1000).for_each(|piece| scene.write(piece));
+        let ring = Ring::look(&scene.log()).unwrap().unwrap();
+        let header = ring.header().unwrap().unwrap();
+        let ring = Ring::open(&scene.log()).unwrap().unwrap();
+        ring.put(&RingHeader { reserved: header.end + length, ..header }).unwrap();
+        let reader = LogReader::open(&scene.log()).unwrap();
+        let extent = reader.extent().unwrap();
+        assert!(extent.tail <= extent.end, "{length}: {extent:?}");
+        assert!(reader.last(5000).unwrap().len() <= 5000);
+        scene.check_rest();
+        assert!(mend(&scene.log()).unwrap());
+        scene.check_rest();
+    }
 }
