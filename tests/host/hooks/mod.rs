@@ -8,8 +8,9 @@ use caller::{Caller, Heard, TOKEN, post};
 use neap::api::serve_hooks;
 use neap::base::{RunId, TaskName};
 use neap::engine::{Author, RunOutcome};
-use neap::host::{Host, RetryScope};
+use neap::host::{Host, Knock, Proof, RetryScope};
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -240,6 +241,32 @@ async fn the_same_delivery_makes_one_run() {
         let long = hooked.call(request(&"x".repeat(256), "")).await;
         assert_eq!(long.status, 422, "{long:?}");
     }
+    hooked.down().await;
+}
+
+/// A caller who hangs up before the answer and tries again gets the same run, and nothing is in the way of others.
+#[tokio::test]
+async fn who_hangs_up_before_the_answer_may_call_again() {
+    let hooked = Hooked::up(&[("ops/deploy", DEPLOY)]).await;
+    let knock = || Knock {
+        task: "ops/deploy".into(),
+        from: [127, 0, 0, 1].into(),
+        proofs: vec![Proof::Token(TOKEN.into())],
+        params: Vec::new(),
+        delivery: Some("1".into()),
+        content_type: None,
+        body: Box::default(),
+    };
+    // Nothing else has its turn on this thread before the caller has gone.
+    tokio::select! {
+        biased;
+        told = hooked.host.knock(knock()) => panic!("it was answered: {told:?}"),
+        () = async {} => {}
+    }
+    let told = tokio::time::timeout(Duration::from_secs(20), hooked.host.knock(knock()));
+    let told = told.await.expect("the host is stuck").unwrap();
+    assert!(!told.is_new && told.label == "ops/deploy#1", "{told:?}");
+    assert_eq!(hooked.host.wait(told.run).await, Some(RunOutcome::Succeeded));
     hooked.down().await;
 }
 
