@@ -303,3 +303,33 @@ fn a_writer_may_die_between_saying_what_it_writes_and_writing_it() {
         scene.check_rest();
     }
 }
+
+/// A thread that a function left behind writes on, and a disk has an end.
+#[test]
+fn what_is_added_to_a_log_that_is_over_has_an_end() {
+    let mut scene = Scene::new();
+    lines(0, 20_000).chunks(1000).for_each(|piece| scene.write(piece));
+    scene.writer.close().unwrap();
+    let (late, mut added) = (lines(0, 64), 0);
+    let error = loop {
+        match scene.writer.write(&late, Stream::Stdout) {
+            Ok(()) => added += 1,
+            Err(error) => break error,
+        }
+        assert!(added < 1000, "it never ends");
+    };
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    let size = scene.file().len() as u64;
+    assert!(added > 0 && (2 * MOST..2 * MOST + 1024).contains(&size), "{added} {size}");
+}
+
+#[test]
+fn a_log_without_a_place_for_its_ring_keeps_its_beginning() {
+    let mut scene = Scene::new();
+    std::fs::create_dir(Ring::path_of(&scene.log())).unwrap();
+    scene.writer.write(&lines(0, 20_000), Stream::Stdout).unwrap_err();
+    let error = scene.writer.write(b"more\n", Stream::Stdout).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    scene.writer.close().unwrap();
+    assert!(scene.file() == lines(0, MOST / 16));
+}
