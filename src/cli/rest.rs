@@ -28,10 +28,14 @@ pub(crate) fn rest(
             let queue = args.queue.as_deref().unwrap_or_default();
             return one_queue(project, &see, queue, rest, wish, output).await;
         };
-        if args.dry_run || is_many(what) {
+        if is_many(what) {
             return many(&see, what, rest, &wish, args.dry_run, output).await;
         }
         match meant(&see, what)? {
+            Meant::Schedules(task, count) if args.dry_run => would_rest(&task, count, rest, output),
+            Meant::Run(run) | Meant::Job(run, _) if args.dry_run => {
+                Each::new(false, output).would(verb(rest), &see, &[run]).await
+            }
             Meant::Schedules(task, count) => schedules(project, &see, task, count, rest, wish, output).await,
             Meant::Run(run) => {
                 let mut each = Each::new(false, output);
@@ -107,6 +111,17 @@ async fn schedules(
             (false, _) => "go on",
         };
         print(&format!("{task}: {them} {verb}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what would become of the schedules of a task.
+fn would_rest(task: &TaskName, count: usize, rest: bool, output: &Output) -> Result<ExitCode, Failure> {
+    if output.json {
+        output.print_json(&serde_json::json!({ "task": task, "schedules": count }))?;
+    } else {
+        let what = if count == 1 { "the schedule".to_owned() } else { format!("the {count} schedules") };
+        print(&format!("would {} {what} of {task}\n", verb(rest)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

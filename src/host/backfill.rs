@@ -9,6 +9,7 @@ use crate::host::reload::armed_of;
 use crate::host::request::{created, no_task};
 use crate::host::{Host, SubmitError};
 use crate::store::Durability;
+use std::sync::Arc;
 
 /// So many slots are looked at in one go.
 const MOST: usize = 1000;
@@ -76,7 +77,7 @@ impl Host {
     /// [`BackfillError`]. Runs that were created before an error stay.
     pub async fn backfill(&self, wish: Backfill) -> Result<Vec<Filled>, BackfillError> {
         // Two at once would give a slot two runs.
-        let _turn = self.0.asking.turn((wish.task.clone(), String::new())).await;
+        let turn = Arc::new(self.0.asking.turn((wish.task.clone(), String::new())).await);
         let slots = self.past_slots(&wish)?;
         let mut filled = Vec::new();
         for (slot, armed) in slots {
@@ -84,7 +85,11 @@ impl Host {
             let run = match there {
                 Some(run) => Fill::There(run),
                 None if wish.is_dry => Fill::Missing,
-                None => self.fill(&wish, &armed, slot).await?,
+                None => {
+                    let (host, wish, armed) = (self.clone(), wish.clone(), armed.clone());
+                    let fill = async move { host.fill(&wish, &armed, slot).await };
+                    self.0.in_turn(Arc::clone(&turn), fill).await?
+                }
             };
             filled.push(Filled { key: armed.key, slot, run });
         }

@@ -148,12 +148,14 @@ impl Host {
         }
         let name = format!("{DELIVERY}{delivery}");
         let task = plan.plan().task.clone();
-        let _turn = self.0.asking.turn((task.clone(), name.clone())).await;
+        let turn = self.0.asking.turn((task.clone(), name.clone())).await;
         if let Some(row) = self.history().by_key(&task, &name).map_err(SubmitError::from)? {
             let label = format!("{}#{}", row.task, row.number);
             return Ok(Admitted { run: row.run, label, is_new: false });
         }
-        self.0.call(key, plan, knock, Some(name.into())).await
+        let host = self.clone();
+        let call = async move { host.0.call(key, plan, knock, Some(name.into())).await };
+        self.0.in_turn(Arc::new(turn), call).await
     }
 }
 

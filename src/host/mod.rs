@@ -119,7 +119,7 @@ pub(crate) struct Inner {
     inbox: mpsc::Sender<Message>,
     /// What `before` hooks changed about attempts that are about to start.
     /// Who asks for a run under a key of its own.
-    asking: once::Asking,
+    asking: Arc<once::Asking>,
     changes: Mutex<HashMap<AttemptId, Changes>>,
     companions: Mutex<HashMap<JobId, Arc<Companion>>>,
     base_env: Vec<(OsString, OsString)>,

@@ -1,11 +1,13 @@
 //! What is asked for once: a key that the asker chose names the run, and asking again gives the same run.
 //!
 //! The history says which run a key names. Between that look and the creation nobody else may create a run under the key, so
-//! those who ask under one key take turns here.
+//! those who ask under one key take turns here. A turn lasts until the run is written down, also when its asker has left: a
+//! second run under the key could never be written, and with it nothing else.
 
 use crate::base::TaskName;
+use crate::host::{Inner, SubmitError};
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 /// A key among those of its task.
@@ -23,28 +25,48 @@ pub(super) struct Asking {
 
 /// Nobody else asks under this key.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
-    asking: &'a Asking,
+pub(super) struct Turn {
+    asking: Arc<Asking>,
     key: Key,
 }
 
 impl Asking {
     /// Waits until nobody else asks under the key.
-    pub(super) async fn turn(&self, key: Key) -> Turn<'_> {
+    pub(super) async fn turn(self: &Arc<Asking>, key: Key) -> Turn {
         loop {
             let freed = self.freed.notified();
             if self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
-                return Turn { asking: self, key };
+                return Turn { asking: Arc::clone(self), key };
             }
             freed.await;
         }
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         self.asking.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
         self.asking.freed.notify_waiters();
+    }
+}
+
+impl Inner {
+    /// Creates a run in this turn, to the end, whatever becomes of whoever asks.
+    pub(super) async fn in_turn<T, E>(
+        &self,
+        turn: Arc<Turn>,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<SubmitError> + Send + 'static,
+    {
+        let working = self.tasks.spawn(async move {
+            let done = work.await;
+            drop(turn);
+            done
+        });
+        working.await.unwrap_or_else(|_| Err(SubmitError::Stopping.into()))
     }
 }
 
@@ -69,7 +91,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_key_is_asked_under_by_one_at_a_time() {
-        let asking = Asking::default();
+        let asking = Arc::new(Asking::default());
         let first = asking.turn(key("a")).await;
         let _other = asking.turn(key("b")).await;
         let second = asking.turn(key("a"));

@@ -138,14 +138,16 @@ impl Host {
             return Err(SubmitError::Key { key, problem });
         }
         let plan = request.plan(&self.definitions().catalog)?;
-        let _turn = self.0.asking.turn((plan.task.clone(), key.clone())).await;
+        let turn = self.0.asking.turn((plan.task.clone(), key.clone())).await;
         if let Some(row) = self.history().by_key(&plan.task, &key)? {
             if self.history().plan(&row.plan)?.params != plan.params {
                 return Err(SubmitError::KeyTaken { key, run: format!("{}#{}", row.task, row.number) });
             }
             return Ok(Submitted { run: row.run, is_new: false });
         }
-        let run = self.submit_plan(request, plan, Trigger::Manual).await?;
+        let host = self.clone();
+        let submit = async move { host.submit_plan(request, plan, Trigger::Manual).await };
+        let run = self.0.in_turn(Arc::new(turn), submit).await?;
         Ok(Submitted { run, is_new: true })
     }
 

@@ -177,6 +177,31 @@ fn a_rate_counts_what_began_before_a_restart() {
     assert_eq!(cli.neap(&["cancel", "call", "--wait"]).code, 0);
 }
 
+/// What is said is what would be done: a task with schedules means these, not its last run.
+#[test]
+fn what_would_rest_are_the_schedules_of_a_task() {
+    let cli = Cli::new()
+        .task("beat", "{ run: exec sleep 600, schedule: [{ every: 9h }, { every: 8h }] }")
+        .task("plain", LONG);
+    let _server = cli.serve();
+    assert_eq!(cli.neap(&["run", "-d", "beat"]).code, 0);
+    assert_eq!(cli.neap(&["run", "-d", "plain"]).code, 0);
+    #[track_caller]
+    fn check(cli: &Cli, words: &[&str], expected: &str) {
+        let told = cli.neap(words);
+        assert!(told.stdout.starts_with(expected) && told.code == 0, "{words:?}: {told:?}");
+    }
+    check(&cli, &["pause", "beat", "--dry-run"], "would pause the 2 schedules of beat\n");
+    check(&cli, &["resume", "beat", "--dry-run"], "would resume the 2 schedules of beat\n");
+    check(&cli, &["pause", "beat", "--dry-run", "--json"], "{");
+    check(&cli, &["pause", "plain", "--dry-run"], "would pause plain#1 (");
+    check(&cli, &["pause", "beat#1", "--dry-run"], "would pause beat#1 (");
+    let paused = cli.neap(&["ls", "--json"]);
+    assert!(!paused.stdout.contains("\"paused\":"), "{paused:?}");
+    check(&cli, &["pause", "beat"], "beat: its 2 schedules rest\n");
+    assert_eq!(cli.neap(&["cancel", ":running", "--now", "--wait"]).code, 0);
+}
+
 /// One command for many runs: what it would do is said first, and what goes on beside them is left alone.
 #[test]
 fn many_runs_are_meant_by_what_they_have_in_common() {

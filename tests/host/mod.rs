@@ -4,6 +4,7 @@ mod actions;
 mod files;
 mod hooks;
 mod late;
+mod once;
 mod server;
 pub(crate) mod support;
 

@@ -90,3 +90,23 @@ impl Answer {
         .into_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_as_long_as_told_waits_long_enough() {
+        #[track_caller]
+        fn check(millis: u64, expected: u64) {
+            let wait = Duration::from_millis(millis);
+            let response = Answer::of(Err(KnockError::TooOften { wait })).into_response();
+            assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(response.headers()[RETRY_AFTER], expected.to_string());
+        }
+        check(1, 1);
+        check(1000, 1);
+        check(1001, 2);
+        check(60_000, 60);
+    }
+}

@@ -47,9 +47,9 @@ pub(in crate::exec) struct Header {
 }
 
 impl Header {
-    /// The first place that surely is still there.
+    /// The first place that surely is still there; the end, while a piece comes that may take all of the room.
     pub(super) fn begin(&self) -> u64 {
-        self.reserved.saturating_sub(self.room).max(self.head)
+        self.reserved.saturating_sub(self.room).min(self.end).max(self.head)
     }
 
     /// The place behind the last byte.

@@ -60,6 +60,15 @@ impl Scene {
         }
     }
 
+    /// Everything that can be read is what was written there.
+    #[track_caller]
+    fn check_rest(&self) {
+        for (place, part) in self.read().0 {
+            let from = place as usize;
+            assert!(self.all[from..from + part.len()] == part[..], "at {place}");
+        }
+    }
+
     /// Everything that can be read is what was written there, and what is said about the rest is true.
     #[track_caller]
     fn check(&self) -> Vec<(u64, Vec<u8>)> {
@@ -273,4 +282,54 @@ fn a_reader_is_never_given_what_is_just_being_overwritten() {
     scene.writer.write(&lines(16 + 999 * 20_016, 1000), Stream::Stdout).unwrap();
     scene.writer.close().unwrap();
     println!("{} gaps", reading.join().unwrap());
+}
+
+/// What was to be overwritten is not there any more, and nothing is there instead.
+#[test]
+fn a_writer_may_die_between_saying_what_it_writes_and_writing_it() {
+    for length in [100, MOST / 2, MOST, 20 * MOST] {
+        let mut scene = Scene::new();
+        lines(0, 20_000).chunks(1000).for_each(|piece| scene.write(piece));
+        let ring = Ring::look(&scene.log()).unwrap().unwrap();
+        let header = ring.header().unwrap().unwrap();
+        let ring = Ring::open(&scene.log()).unwrap().unwrap();
+        ring.put(&RingHeader { reserved: header.end + length, ..header }).unwrap();
+        let reader = LogReader::open(&scene.log()).unwrap();
+        let extent = reader.extent().unwrap();
+        assert!(extent.tail <= extent.end, "{length}: {extent:?}");
+        assert!(reader.last(5000).unwrap().len() <= 5000);
+        scene.check_rest();
+        assert!(mend(&scene.log()).unwrap());
+        scene.check_rest();
+    }
+}
+
+/// A thread that a function left behind writes on, and a disk has an end.
+#[test]
+fn what_is_added_to_a_log_that_is_over_has_an_end() {
+    let mut scene = Scene::new();
+    lines(0, 20_000).chunks(1000).for_each(|piece| scene.write(piece));
+    scene.writer.close().unwrap();
+    let (late, mut added) = (lines(0, 64), 0);
+    let error = loop {
+        match scene.writer.write(&late, Stream::Stdout) {
+            Ok(()) => added += 1,
+            Err(error) => break error,
+        }
+        assert!(added < 1000, "it never ends");
+    };
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    let size = scene.file().len() as u64;
+    assert!(added > 0 && (2 * MOST..2 * MOST + 1024).contains(&size), "{added} {size}");
+}
+
+#[test]
+fn a_log_without_a_place_for_its_ring_keeps_its_beginning() {
+    let mut scene = Scene::new();
+    std::fs::create_dir(Ring::path_of(&scene.log())).unwrap();
+    scene.writer.write(&lines(0, 20_000), Stream::Stdout).unwrap_err();
+    let error = scene.writer.write(b"more\n", Stream::Stdout).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    scene.writer.close().unwrap();
+    assert!(scene.file() == lines(0, MOST / 16));
 }

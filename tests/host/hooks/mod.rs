@@ -7,9 +7,10 @@ use super::support::Project;
 use caller::{Caller, Heard, TOKEN, post};
 use neap::api::serve_hooks;
 use neap::base::{RunId, TaskName};
-use neap::engine::{Author, RunOutcome};
-use neap::host::{Host, RetryScope};
+use neap::engine::{Author, RunOutcome, Trigger};
+use neap::host::{Host, Knock, Proof, RetryScope, RunRequest};
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -240,6 +241,65 @@ async fn the_same_delivery_makes_one_run() {
         let long = hooked.call(request(&"x".repeat(256), "")).await;
         assert_eq!(long.status, 422, "{long:?}");
     }
+    hooked.down().await;
+}
+
+/// A call of `ops/deploy` under this name.
+fn knock(delivery: &str) -> Knock {
+    Knock {
+        task: "ops/deploy".into(),
+        from: [127, 0, 0, 1].into(),
+        proofs: vec![Proof::Token(TOKEN.into())],
+        params: Vec::new(),
+        delivery: Some(delivery.into()),
+        content_type: None,
+        body: b"{}"[..].into(),
+    }
+}
+
+/// What callers choose for names says nothing about the runs of people, and the other way round.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_no_key_of_somebody_here() {
+    let hooked = Hooked::up(&[("ops/deploy", DEPLOY)]).await;
+    let wish = || RunRequest::new("ops/deploy", "me");
+    let own = hooked.host.submit_once(wish().key("1")).await.unwrap();
+    let called = hooked.host.knock(knock("1")).await.unwrap();
+    assert!(called.is_new && called.run != own.run, "{called:?}");
+    hooked.host.knock(knock("2")).await.unwrap();
+    let other = hooked.host.submit_once(wish().key("2")).await.unwrap();
+    assert!(other.is_new, "{other:?}");
+    hooked.down().await;
+}
+
+/// The body stands in the journal and not in the history, which many may read at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_knows_who_called_and_not_what_was_sent() {
+    let hooked = Hooked::up(&[("ops/deploy", DEPLOY)]).await;
+    let from = "::ffff:192.0.2.7".parse().unwrap();
+    let called = hooked.host.knock(Knock { from, ..knock("1") }).await.unwrap();
+    hooked.host.wait(called.run).await;
+    let row = hooked.host.history().run(called.run).unwrap().unwrap();
+    let Trigger::Webhook { call, .. } = &row.trigger else { panic!("{row:?}") };
+    assert_eq!((call.from.as_str(), call.body.len()), ("192.0.2.7", 0));
+    assert_eq!(hooked.project.read("body"), "{}");
+    hooked.down().await;
+}
+
+/// A caller who hangs up before the answer and tries again gets the same run, and nothing is in the way of others.
+#[tokio::test]
+async fn who_hangs_up_before_the_answer_may_call_again() {
+    let hooked = Hooked::up(&[("ops/deploy", DEPLOY)]).await;
+    let knock = || knock("1");
+    // Nothing else has its turn on this thread before the caller has gone.
+    tokio::select! {
+        biased;
+        told = hooked.host.knock(knock()) => panic!("it was answered: {told:?}"),
+        () = async {} => {}
+    }
+    let told = tokio::time::timeout(Duration::from_secs(20), hooked.host.knock(knock()));
+    let told = told.await.expect("the host is stuck").unwrap();
+    assert!(!told.is_new && told.label == "ops/deploy#1", "{told:?}");
+    assert_eq!(hooked.host.wait(told.run).await, Some(RunOutcome::Succeeded));
     hooked.down().await;
 }
 
