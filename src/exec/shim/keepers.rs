@@ -153,7 +153,8 @@ mod tests {
     use super::*;
     use crate::base::{AttemptId, JobId, RunId};
     use crate::definition::Limits;
-    use std::process::Command;
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
 
     /// What is foretold on this machine is what is made on it.
     #[test]
@@ -195,8 +196,12 @@ mod tests {
 
     #[test]
     fn another_process_is_asked_about_its_own_environment() {
-        let mut other =
-            Command::new("sleep").arg("600").env(CHOICE, "watchdog").env("EMPTY", "").spawn().unwrap();
+        let mut other = Command::new("cat");
+        other.env(CHOICE, "watchdog").env("EMPTY", "").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut other = other.spawn().unwrap();
+        // For a moment after it was started it has no environment yet.
+        other.stdin.as_mut().unwrap().write_all(b"?").unwrap();
+        other.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let pid = Some(other.id());
         assert_eq!(variable(pid, CHOICE).unwrap().as_deref(), Some(OsStr::new("watchdog")));
         assert_eq!(variable(pid, "EMPTY").unwrap().as_deref(), Some(OsStr::new("")));
