@@ -127,6 +127,8 @@ pub(crate) enum Verb {
     Export(Export),
     /// Look for errors in task files and scripts
     Check(Check),
+    /// Look at this machine, the project and its host: what holds what here, and what is amiss
+    Doctor,
     /// Explain a key or an error code, for example retry.backoff or E0104
     Explain(Explain),
     /// Print the schema of task files for editors, or install it in the project

@@ -10,6 +10,7 @@ mod check;
 mod complete;
 mod completions;
 mod decide;
+mod doctor;
 mod each;
 mod error;
 mod exec;
@@ -93,6 +94,7 @@ fn act(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Import(args) => import::import(directory, &args, output),
         Verb::Export(args) => export::export(&project()?, &args, output),
         Verb::Check(args) => check::check(&project()?, &args, output),
+        Verb::Doctor => doctor::doctor(directory, output),
         Verb::Explain(args) => explain::explain(&args, output),
         Verb::Schema(args) => schema::run(directory, &args, output),
         Verb::Completions(args) => completions::completions(&args, output),

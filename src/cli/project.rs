@@ -2,10 +2,18 @@
 
 use super::error::{Failure, USAGE};
 use crate::host::{Builder, Host, STATE, find_root};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// How jobs are held: `group` leaves out the supervisor. For comparisons, and for where it cannot work.
-const CONTAINMENT: &str = "NEAP_CONTAINMENT";
+pub(crate) const CONTAINMENT: &str = "NEAP_CONTAINMENT";
+
+/// The program that supervises jobs, by that variable.
+pub(crate) fn supervisor(containment: Option<&OsStr>) -> Option<&'static Path> {
+    let is_group = containment.is_some_and(|wanted| wanted == "group");
+    // The file may have been replaced since: this is what runs.
+    (!is_group).then(|| Path::new("/proc/self/exe"))
+}
 
 /// A project on disk.
 #[derive(Clone, Debug)]
@@ -20,10 +28,9 @@ impl Project {
     /// Begins to describe a host for it, whose jobs are supervised by this very program.
     pub(crate) fn host(&self) -> Builder {
         let builder = Host::builder(&self.root);
-        match std::env::var_os(CONTAINMENT) {
-            Some(wanted) if wanted == "group" => builder,
-            // The file may have been replaced since: this is what runs.
-            Some(_) | None => builder.supervisor("/proc/self/exe"),
+        match supervisor(std::env::var_os(CONTAINMENT).as_deref()) {
+            None => builder,
+            Some(program) => builder.supervisor(program),
         }
     }
 

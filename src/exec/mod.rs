@@ -50,6 +50,8 @@ pub use process::LocalProcesses;
 pub use router::Router;
 pub use runner::{Fate, Found, Line, Report, Reports, Runner, Start, Stdin, Stdout, Stream, WhenDone};
 pub use shim::supervise_if_asked;
+#[cfg(feature = "cli")]
+pub(crate) use shim::{Ground, Keeper, Keepers, Version, rehearse, variable};
 pub use sweep::{Swept, marker, sweep, sweep_if};
 pub use times::{LogMark, LogTimes};
 

@@ -81,6 +81,16 @@ impl Alarm {
     }
 }
 
+/// Whether the system wakes a host when its clock is set; without that it looks again when it thinks it is time. Must be
+/// called inside a tokio runtime.
+#[cfg(feature = "cli")]
+pub(crate) fn has_alarm() -> bool {
+    #[cfg(target_os = "linux")]
+    return timerfd().is_some();
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
 /// A timer on the wall clock: it also counts the time that the machine sleeps.
 #[cfg(target_os = "linux")]
 fn timerfd() -> Option<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {

@@ -60,6 +60,8 @@ mod view;
 pub use backfill::{Backfill, BackfillError, Fill, Filled};
 pub use builder::{Builder, Mode};
 pub use carry::outcome_word;
+#[cfg(feature = "cli")]
+pub(crate) use clock::has_alarm;
 pub use clock::wall_clock;
 pub use environment::{log_path, trigger_word};
 pub use error::{CommandError, OpenError, SubmitError};
@@ -69,6 +71,8 @@ pub use foresee::{Prospect, Whose, conditions_now};
 pub use freshness::fresh_now;
 pub use hooks::{Admitted, Knock, KnockError, Proof};
 pub use project::{Reader, SCRIPTS, SETTINGS, STATE, TASKS, find_root};
+#[cfg(feature = "cli")]
+pub(crate) use reload::try_to_watch;
 pub use reload::{Definitions, check, definitions};
 pub use request::{RetryScope, RunRequest, Submitted, retry_plan};
 pub use secrets::STORE as SECRETS;

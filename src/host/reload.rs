@@ -9,7 +9,7 @@ use crate::host::{Happening, Inner, OpenError, Reader, SCRIPTS, SETTINGS, TASKS,
 use crate::lua::{Limits, Script, ScriptProblem, Scripts, Shape};
 use crate::plan::Plan;
 use crate::schedule::Zone;
-use crate::watch::Watch;
+use crate::watch::{Watch, WatchError};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -157,6 +157,20 @@ pub fn check(root: &Path) -> Definitions {
     definitions
 }
 
+/// Watches what a host reads.
+fn watch(root: &Path) -> Result<Watch, WatchError> {
+    Watch::new(root, &[TASKS, SCRIPTS, SETTINGS])
+}
+
+/// Whether a host would hear of files that change.
+///
+/// # Errors
+/// Why not.
+#[cfg(feature = "cli")]
+pub(crate) fn try_to_watch(root: &Path) -> Result<(), WatchError> {
+    watch(root).map(drop)
+}
+
 /// Starts the scripting host of a project.
 pub(super) fn open_scripts(root: &Path) -> Scripts {
     Scripts::open(root.join(SCRIPTS), Limits::default(), Arc::new(crate::host::wall_clock))
@@ -241,7 +255,7 @@ impl Inner {
 
     /// Reads the definitions again whenever they change or somebody asks, until the host stops.
     pub(super) fn keep_watch(self: &Arc<Inner>, loader: Loader, wishes: mpsc::Receiver<oneshot::Sender<()>>) {
-        let watch = Watch::new(&self.root, &[TASKS, SCRIPTS, SETTINGS]);
+        let watch = watch(&self.root);
         if let Err(error) = &watch {
             tracing::error!(%error, "changes of tasks/ are not noticed by themselves; use `neap reload`");
         }

@@ -13,6 +13,7 @@ mod apply;
 mod columns;
 mod durable;
 mod error;
+mod examine;
 mod filter;
 mod history;
 mod lock;
@@ -26,6 +27,7 @@ mod usual;
 mod writer;
 
 pub use error::StoreError;
+pub use examine::Examined;
 pub use filter::{Position, RunFilter, RunStatus, TriggerKind};
 pub use history::History;
 pub use recovered::{Pause, Recovered};

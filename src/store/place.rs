@@ -10,6 +10,7 @@ use super::schema::{APPLICATION_ID, FORMAT, STEPS, format_of, migrate};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,7 +41,7 @@ impl Place {
     }
 
     /// Says that there is a database here, so that its absence is noticed.
-    fn marker(&self) -> PathBuf {
+    pub(super) fn marker(&self) -> PathBuf {
         self.dir.join("neap.initialised")
     }
 
@@ -110,8 +111,29 @@ impl Place {
 
     /// Checks whose database it is and which format it has, without changing it.
     fn look(&self) -> Result<(Connection, u32), StoreError> {
+        self.inspect(|| self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY))
+    }
+
+    /// The same without leaving anything beside the database. Without a log there is nobody to be in step with, and
+    /// SQLite need not make the files by which readers and writers agree. With one it makes its index (`-shm`) anew if
+    /// nobody has that open, and changes nothing else.
+    pub(super) fn look_still(&self) -> Result<(Connection, u32), StoreError> {
+        match size_of(&self.log())? {
+            Some(size) if size > 0 => self.look(),
+            Some(_) | None => self.inspect(|| {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+                let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                Ok(Connection::open_with_flags(still(&self.database()), flags)?)
+            }),
+        }
+    }
+
+    fn inspect(
+        &self,
+        connect: impl FnOnce() -> Result<Connection, StoreError>,
+    ) -> Result<(Connection, u32), StoreError> {
         let look = || {
-            let db = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let db = connect()?;
             let owner: u32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
             let found = format_of(&db)?;
             Ok((db, owner, found))
@@ -147,13 +169,13 @@ impl Place {
     }
 
     /// The size of the database file, `None` when there is none.
-    fn size(&self) -> Result<Option<u64>, StoreError> {
+    pub(super) fn size(&self) -> Result<Option<u64>, StoreError> {
         size_of(&self.database())
     }
 
     /// The file that says that there was a database. A log counts too: SQLite would play it into whatever file takes
     /// the place of the database.
-    fn trace_of_a_past(&self) -> Result<Option<PathBuf>, StoreError> {
+    pub(super) fn trace_of_a_past(&self) -> Result<Option<PathBuf>, StoreError> {
         for path in [self.marker(), self.log()] {
             if size_of(&path)?.is_some_and(|size| size > 0) {
                 return Ok(Some(path));
@@ -188,12 +210,20 @@ impl Place {
 }
 
 /// The size of a file, `None` when there is none. `stat` opens nothing.
-fn size_of(path: &Path) -> Result<Option<u64>, StoreError> {
+pub(super) fn size_of(path: &Path) -> Result<Option<u64>, StoreError> {
     match fs::metadata(path) {
         Ok(found) => Ok(Some(found.len())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StoreError::file(path)(error)),
     }
+}
+
+/// The address of a file that nobody changes. Every byte of the path is written by its number, so none means anything else.
+fn still(path: &Path) -> String {
+    let bytes = path.as_os_str().as_bytes().iter();
+    let path: String =
+        bytes.map(|byte| if *byte == b'/' { "/".into() } else { format!("%{byte:02x}") }).collect();
+    format!("file:{path}?immutable=1")
 }
 
 fn write_marker(file: &mut File, dir: &Path) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! The program as people and scripts use it: standard output, standard error and exit code.
 
 mod backfill;
+mod doctor;
 mod dry_run;
 mod exec;
 mod hooks;

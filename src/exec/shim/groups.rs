@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// What a hierarchy can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Controller {
+pub(super) enum Controller {
     Memory,
     Pids,
     Cpu,
@@ -100,7 +100,7 @@ impl Groups {
         self.hold(Controller::Cpu)
     }
 
-    fn hold(&self, controller: Controller) -> bool {
+    pub(super) fn hold(&self, controller: Controller) -> bool {
         self.of(controller).is_some()
     }
 
@@ -128,25 +128,40 @@ fn counted(file: &Path, word: &str) -> u64 {
 
 /// A leaf of version 2 that holds all of this.
 fn second(own: &str, mounts: &str, wanted: &[Controller], limits: &Limits, name: &str) -> Option<Leaf> {
+    let base = second_base(own, mounts, wanted, hands_on)?;
+    let settings: Vec<_> =
+        wanted.iter().flat_map(|controller| second_settings(*controller, limits)).collect();
+    leaf(&base, name, wanted.to_vec(), "memory.events", &settings)
+}
+
+/// Where a leaf of version 2 goes that holds all of this: the root, or a group that was handed to us, whose children
+/// have these controllers.
+pub(super) fn second_base(
+    own: &str,
+    mounts: &str,
+    wanted: &[Controller],
+    hands_on: fn(&Path, Controller) -> bool,
+) -> Option<PathBuf> {
     let place = place_of(own, mounts, None)?;
     let above = place.group.parent().filter(|above| above.starts_with(&place.root));
     // Whoever is in a group may not hand anything on to its children, so often we are in a child of what is ours.
     let base = [Some(&*place.group), above].into_iter().flatten().find(|base| {
         (*base == place.root || is_delegated(base))
             && wanted.iter().all(|controller| hands_on(base, *controller))
-    })?;
-    let settings: Vec<_> =
-        wanted.iter().flat_map(|controller| second_settings(*controller, limits)).collect();
-    leaf(base, name, wanted.to_vec(), "memory.events", &settings)
+    });
+    base.map(Path::to_path_buf)
 }
 
 /// A leaf of version 1 for one of them.
 fn first(own: &str, mounts: &str, controller: Controller, limits: &Limits, name: &str) -> Option<Leaf> {
+    let base = first_base(own, mounts, controller)?;
+    leaf(&base, name, vec![controller], "memory.oom_control", &first_settings(controller, limits))
+}
+
+/// Where a leaf of version 1 goes: only the root is nobody's.
+pub(super) fn first_base(own: &str, mounts: &str, controller: Controller) -> Option<PathBuf> {
     let place = place_of(own, mounts, Some(controller.name()))?;
-    if place.group != place.root {
-        return None;
-    }
-    leaf(&place.root, name, vec![controller], "memory.oom_control", &first_settings(controller, limits))
+    (place.group == place.root).then_some(place.root)
 }
 
 /// A file, what is written to it, and whether nothing holds without it.
@@ -225,7 +240,7 @@ fn tidy(base: &Path) {
 }
 
 /// Whether systemd has handed a group to whoever runs in it.
-fn is_delegated(group: &Path) -> bool {
+pub(super) fn is_delegated(group: &Path) -> bool {
     let is_marked = |name: &str| {
         let mut value = [0; 8];
         rustix::fs::getxattr(group, name, &mut value[..]).is_ok_and(|length| value[..length] == *b"1")
@@ -233,27 +248,30 @@ fn is_delegated(group: &Path) -> bool {
     is_marked("user.delegate") || is_marked("trusted.delegate")
 }
 
+/// What a group hands on to its children.
+pub(super) const HANDED_ON: &str = "cgroup.subtree_control";
+
 /// Whether children of a group have a controller, perhaps from now on.
 fn hands_on(group: &Path, controller: Controller) -> bool {
-    let has = |file: &str| {
-        let text = std::fs::read_to_string(group.join(file)).unwrap_or_default();
-        text.split_ascii_whitespace().any(|word| word == controller.name())
-    };
-    let file = "cgroup.subtree_control";
-    has(file)
-        || (has("cgroup.controllers")
-            && std::fs::write(group.join(file), format!("+{}", controller.name())).is_ok())
+    names(group, HANDED_ON, controller)
+        || (names(group, "cgroup.controllers", controller)
+            && std::fs::write(group.join(HANDED_ON), format!("+{}", controller.name())).is_ok())
+}
+
+pub(super) fn names(group: &Path, file: &str, controller: Controller) -> bool {
+    let text = std::fs::read_to_string(group.join(file)).unwrap_or_default();
+    text.split_ascii_whitespace().any(|word| word == controller.name())
 }
 
 /// Where a hierarchy can be seen, and where this process is in it.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
-    root: PathBuf,
-    group: PathBuf,
+pub(super) struct Place {
+    pub(super) root: PathBuf,
+    pub(super) group: PathBuf,
 }
 
 /// Of the hierarchy of version 1 with that controller, or of version 2.
-fn place_of(own: &str, mounts: &str, controller: Option<&str>) -> Option<Place> {
+pub(super) fn place_of(own: &str, mounts: &str, controller: Option<&str>) -> Option<Place> {
     // `9:cpu,cpuacct:/path`, `0::/path`
     let path = own.lines().find_map(|line| {
         let (controllers, path) = line.split_once(':')?.1.split_once(':')?;

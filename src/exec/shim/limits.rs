@@ -9,6 +9,7 @@ use crate::base::AttemptId;
 use crate::definition::{Limits, Signal};
 use crate::engine::{Exit, Limit};
 use crate::exec::procfs::{self, share, threads};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Of the time at most this part is spent with looking: a large tree is looked at less often.
 const PART: u32 = 4;
 /// When set to `watchdog`, no control groups are used.
-const CHOICE: &str = "NEAP_LIMITS";
+pub(super) const CHOICE: &str = "NEAP_LIMITS";
+
+pub(super) fn is_watchdog(choice: Option<&OsStr>) -> bool {
+    choice.is_some_and(|choice| choice == "watchdog")
+}
 
 /// Watches over the limits of one attempt.
 pub(super) struct Guard {
@@ -30,7 +35,7 @@ pub(super) struct Guard {
 
 impl Guard {
     pub(super) fn new(limits: Limits, attempt: AttemptId) -> Guard {
-        let groups = match std::env::var_os(CHOICE).is_some_and(|choice| choice == "watchdog") {
+        let groups = match is_watchdog(std::env::var_os(CHOICE).as_deref()) {
             true => Groups::default(),
             false => Groups::make(&limits, attempt),
         };

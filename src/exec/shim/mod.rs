@@ -22,6 +22,7 @@
 //! | `life` | whether the attempt shows a sign of life |
 //! | `limits` | what an attempt may use, and whether it wants more |
 //! | `groups` | control groups, which enforce that where there are any |
+//! | `keepers` | who would hold limits here, for whoever asks before |
 //! | `pump` | reading what the attempt writes |
 //! | `signals` | signals as something to wait for |
 //! | `door` | where a shim waits for the next host |
@@ -34,6 +35,8 @@ mod adopt;
 mod attend;
 mod door;
 mod groups;
+#[cfg(feature = "cli")]
+mod keepers;
 mod life;
 mod limits;
 mod link;
@@ -44,6 +47,11 @@ mod talk;
 mod tree;
 mod wire;
 mod zygote;
+
+#[cfg(feature = "cli")]
+pub(crate) use keepers::{Ground, Keeper, Keepers, Version, variable};
+#[cfg(feature = "cli")]
+pub(crate) use nursery::rehearse;
 
 pub(super) use adopt::{Adopted, adopt};
 pub(super) use nursery::Nursery;

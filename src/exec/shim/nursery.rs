@@ -97,6 +97,32 @@ impl Zygote {
     }
 }
 
+/// Starts a zygote and lets it go at once, to see whether `program` can be one here: it was executed, it is the reaper of
+/// all below it, and it can wait for signals.
+///
+/// # Errors
+/// It cannot, or takes longer than `patience`.
+#[cfg(feature = "cli")]
+pub(crate) async fn rehearse(program: PathBuf, patience: std::time::Duration) -> io::Result<()> {
+    let Zygote { mut process, requests } = Zygote::start(&program)?;
+    drop(requests);
+    let ends = async {
+        crate::exec::Pidfd::open(process.id())?.exited().await;
+        Ok::<(), io::Error>(())
+    };
+    let ended = tokio::time::timeout(patience, ends).await;
+    if !matches!(ended, Ok(Ok(()))) {
+        let _ = process.kill();
+    }
+    let status = process.wait()?;
+    match ended {
+        Err(_) => Err(io::Error::other("it did not end in time")),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(())) if status.success() => Ok(()),
+        Ok(Ok(())) => Err(io::Error::other(format!("it ended with {status}"))),
+    }
+}
+
 /// Sends one byte with the descriptors.
 async fn send(requests: &UnixStream, socket: &StdStream, pipes: &[OwnedFd]) -> io::Result<()> {
     let fds: Vec<_> = std::iter::once(socket.as_fd()).chain(pipes.iter().map(AsFd::as_fd)).collect();
@@ -113,5 +139,23 @@ async fn send(requests: &UnixStream, socket: &StdStream, pipes: &[OwnedFd]) -> i
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             other => return other.map(drop),
         }
+    }
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn what_cannot_be_a_supervisor_is_found_out() {
+        let patience = Duration::from_secs(60);
+        let ended = rehearse("/bin/false".into(), patience).await.unwrap_err();
+        assert!(ended.to_string().contains("exit status: 1"), "{ended}");
+        let missing = rehearse("/no/such/program".into(), patience).await.unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        // It says what it was started with again and again.
+        let late = rehearse("/usr/bin/yes".into(), Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(late.to_string(), "it did not end in time");
     }
 }
