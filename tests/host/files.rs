@@ -279,18 +279,22 @@ async fn another_go_at_a_run_is_told_of_the_same_files() {
     host.shutdown().await;
 }
 
-/// Two entries for the same files are one schedule, as two of the same time are.
+/// Two entries for the same files, with other parameters, are two schedules: each is told of every change.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_entries_for_the_same_files_make_one_run() {
-    let text = task("'in/*'", "50ms");
-    let entry = "{ watch: { paths: 'in/*', settle: 50ms } }";
-    let project = Project::new().task("tell", &text.replace(entry, &format!("[{entry}, {entry}]")));
+async fn two_entries_for_the_same_files_make_a_run_each() {
+    let entry =
+        |part: &str| format!("{{ watch: {{ paths: 'in/*', settle: 50ms }}, params: {{ part: {part} }} }}");
+    let text = format!(
+        "{{ params: {{ part: x }}, schedule: [{}, {}], run: 'touch done-$PARAM_PART-$NEAP_CHANGED_COUNT' }}",
+        entry("a"),
+        entry("b")
+    );
+    let project = Project::new().task("tell", &text);
     project.folder("in");
     let host = project.open(Mode::Serve).await;
     project.put("in/a");
-    project.until_told(1).await;
-    project.put("in/b");
-    assert_eq!(project.until_told(2).await, ["in/a", "in/b"]);
+    project.wait_for("done-a-1").await;
+    project.wait_for("done-b-1").await;
     assert_eq!(watched_runs(&host).len(), 2);
     host.shutdown().await;
 }

@@ -363,8 +363,8 @@ async fn hooks_follow_the_files() {
     hooked.project.write("token", "a token that is another one");
     hooked.host.reload().await;
     assert_eq!(ask().await.status, 401);
-    // A port that is taken leaves the old one as it was.
-    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // A port that is taken leaves the old one as it was. At this address no other test takes it when it is free again.
+    let taken = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
     let settings = |port: SocketAddr| SETTINGS.replace("127.0.0.1:0", &port.to_string());
     hooked.project.write("neap.yaml", &settings(taken.local_addr().unwrap()));
     hooked.host.reload().await;
