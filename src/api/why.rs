@@ -8,7 +8,7 @@ use super::read::{live_name, outcome_words, pause_words, who};
 use super::waits::full_name;
 use crate::api::{RunInfo, RunState, SelectError, Selector, Sight, Time, wait_words};
 use crate::base::{JobId, RunId, TaskName};
-use crate::engine::{Phase, Run, RunPhase, Standing, Wait};
+use crate::engine::{Outcome, Phase, Run, RunPhase, Skip, Standing, Wait};
 use crate::store::{RunFilter, StoreError, Usuals};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -61,7 +61,7 @@ impl Sight<'_> {
     /// When the history cannot be read.
     pub fn why_run(&self, id: RunId, job: Option<&str>) -> Result<Option<Why>, StoreError> {
         let Some(run) = self.live.state.runs.get(&id) else {
-            return Ok(self.run(id)?.map(|info| past(&info, job)));
+            return Ok(self.run(id)?.map(|info| self.past(&info, job)));
         };
         let usuals = self.history.usual(&run.plan.plan().task)?;
         let view = Going { sight: self, id, run, usuals: &usuals, standing: &self.standing() };
@@ -139,7 +139,7 @@ impl Sight<'_> {
         }
         let filter = RunFilter { task: Some(task.clone()), limit: 1, ..RunFilter::default() };
         let last = self.runs(&filter)?.pop().filter(|last| last.state.is_over());
-        because.extend(last.as_ref().map(|last| past(last, None)));
+        because.extend(last.as_ref().map(|last| self.past(last, None)));
         let text = match (going.len(), fires.is_empty()) {
             (0, true) if last.is_none() => format!("has no schedule and never ran (neap run {task})"),
             (0, true) => format!("has no schedule: it runs when somebody asks (neap run {task})"),
@@ -156,29 +156,43 @@ fn slots_words(count: u64) -> String {
     if count == 1 { "a slot".to_owned() } else { format!("{count} slots") }
 }
 
-/// A run that has ended, or a job of it.
-fn past(info: &RunInfo, job: Option<&str>) -> Why {
-    if let Some(job) = info.jobs.iter().find(|one| Some(one.name.as_str()) == job) {
-        return Why {
-            subject: format!("{}/{}", info.name, job.name),
-            state: "done".into(),
-            text: format!("is done: {}", job.result.as_deref().unwrap_or("nothing became of it")),
-            since: job.finished,
+impl Sight<'_> {
+    /// A run that has ended, or a job of it.
+    fn past(&self, info: &RunInfo, job: Option<&str>) -> Why {
+        if let Some(job) = info.jobs.iter().find(|one| Some(one.name.as_str()) == job) {
+            let text = format!("is done: {}", job.result.as_deref().unwrap_or("nothing became of it"));
+            let names = [format!("{}/{}", info.task, job.name), job.name.clone()];
+            return Why {
+                subject: format!("{}/{}", info.name, job.name),
+                state: "done".into(),
+                text: self.with_place(text, &names, job.outcome.as_ref()),
+                since: job.finished,
+                ..Why::default()
+            };
+        }
+        let unwell =
+            info.jobs.iter().filter(|job| job.result.as_deref().is_some_and(|result| result != "ok"));
+        Why {
+            subject: info.name.clone(),
+            state: info.state.word().into(),
+            text: match (&info.why, info.state) {
+                (Some(why), _) => format!("ended: {}, {why}", info.state.word()),
+                (None, RunState::Succeeded) => "ended well".into(),
+                (None, state) => format!("ended: {}", state.word()),
+            },
+            since: info.finished,
+            because: some(unwell, |job| self.past(info, Some(&job.name))),
             ..Why::default()
-        };
+        }
     }
-    let unwell = info.jobs.iter().filter(|job| job.result.as_deref().is_some_and(|result| result != "ok"));
-    Why {
-        subject: info.name.clone(),
-        state: info.state.word().into(),
-        text: match (&info.why, info.state) {
-            (Some(why), _) => format!("ended: {}, {why}", info.state.word()),
-            (None, RunState::Succeeded) => "ended well".into(),
-            (None, state) => format!("ended: {}", state.word()),
-        },
-        since: info.finished,
-        because: some(unwell, |job| past(info, Some(&job.name))),
-        ..Why::default()
+
+    /// Says where the condition stands that kept a job from running, if it still stands there. The job has one of the names.
+    fn with_place(&self, text: String, names: &[String], outcome: Option<&Outcome>) -> String {
+        let Some(Outcome::Skipped { why: Skip::Condition { text: condition } }) = outcome else {
+            return text;
+        };
+        let place = names.iter().find_map(|name| self.definitions.catalog.place_of(name, condition));
+        place.map_or(text.clone(), |(file, line)| format!("{text} ({file}:{line})"))
     }
 }
 
@@ -246,7 +260,9 @@ impl Going<'_> {
                 format!("waits for {words}")
             }
             (None, Phase::Done(outcome)) => {
-                format!("is done: {}", outcome_words(outcome, &|index| live_name(self.run, index)))
+                let words = outcome_words(outcome, &|index| live_name(self.run, index));
+                let name = self.run.node(index).leaf.name.to_string();
+                self.sight.with_place(format!("is done: {words}"), &[name], Some(outcome))
             }
             (None, Phase::Paused { .. }) => {
                 format!("is frozen (neap resume {}/{})", self.name(), self.called(index))

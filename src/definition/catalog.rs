@@ -193,6 +193,21 @@ impl Catalog {
         self.broken_file(name).is_some()
     }
 
+    /// Where an expression of a leaf stands: the file, and the line from 1. `None` when the file has been changed and holds it no
+    /// more, or is broken.
+    pub fn place_of(&self, leaf: &str, expression: &str) -> Option<(&str, usize)> {
+        let task = self.find(leaf)?.task();
+        let index = task.leaves.iter().position(|one| one.name.as_str() == leaf)?;
+        let checked = self.tasks.get(&task.name)?;
+        let file = self.files.get(&task.file).filter(|file| !file.is_broken)?;
+        let from = checked.places.get(index)?.start;
+        let all = || checked.expressions.iter().filter(|one| one.source.trim() == expression.trim());
+        // What holds for every child stands above them.
+        let own = all().filter(|one| one.span.start >= from).min_by_key(|one| one.span.start);
+        let before = file.source.text.get(..own.or_else(|| all().next())?.span.start)?;
+        Some((&task.file, 1 + before.matches('\n').count()))
+    }
+
     /// The file of this task, when it is broken.
     pub fn broken_file(&self, name: &str) -> Option<&str> {
         let active = self.tasks.get(name).map(|checked| checked.task.file.as_ref());

@@ -168,3 +168,29 @@ async fn slots_without_a_run_are_shown_with_their_reasons() {
     .await
     .unwrap();
 }
+
+/// What kept a job from running is told with its place, while it stands there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_that_was_false_is_told_with_its_place() {
+    let flow = "
+params: { stage: test }
+tasks:
+  build: { run: echo }
+  deploy:
+    depends_on: build
+    if: params.stage == 'live'
+    run: echo
+";
+    let project = Project::new(&[("flow", flow), ("one", "run: echo\nif: \"false\"\n")]);
+    project.past(&["flow", "one"]).await;
+    tokio::task::spawn_blocking(move || {
+        let place = "is done: skipped: not so: params.stage == 'live' (tasks/flow.yaml:7)";
+        project.person(&["why", "flow#1/deploy"]).shows(&[place]);
+        project.person(&["why", "one#1/one"]).shows(&["(tasks/one.yaml:2)"]);
+        project.task("flow", &flow.replace("'live'", "'other'"));
+        let text = project.person(&["why", "flow#1/deploy"]).out;
+        assert!(text.contains("'live'") && !text.contains(".yaml"), "{text}");
+    })
+    .await
+    .unwrap();
+}
