@@ -126,6 +126,7 @@ impl Host {
     }
 
     /// The listener, and every later one.
+    #[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only the API serves who comes in"))]
     pub(crate) fn doors(&self) -> watch::Receiver<Option<Arc<TcpListener>>> {
         self.0.hooks.doorway.doors()
     }
